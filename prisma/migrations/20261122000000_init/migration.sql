@@ -158,6 +158,7 @@ CREATE TABLE "upstream_gate" (
     "open_until" TIMESTAMPTZ(3),
     "last_success_at" TIMESTAMPTZ(3),
     "last_failure_at" TIMESTAMPTZ(3),
+    "last_failure_class" TEXT,
 
     CONSTRAINT "upstream_gate_pkey" PRIMARY KEY ("name")
 );

@@ -1,0 +1,38 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from '../../generated/prisma/client.js';
+import { Settings } from '../config.js';
+
+/** Postgres gives up first, so that a stuck statement ends as an error and not as a lost process. */
+const SERVER_TIMEOUTS = '-c statement_timeout=3000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000';
+
+@Injectable()
+export class PrismaService extends PrismaClient implements OnModuleInit, OnApplicationShutdown {
+  readonly pool: pg.Pool;
+
+  constructor(settings: Settings) {
+    const pool = new pg.Pool({
+      connectionString: settings.databaseUrl,
+      max: settings.databasePoolSize,
+      connectionTimeoutMillis: 3000,
+      // A half-open connection never answers: the query must end on our side as well.
+      query_timeout: 4000,
+      keepAlive: true,
+      options: SERVER_TIMEOUTS,
+      application_name: `novita-gpu-instances ${settings.replicaId.slice(0, 8)}`,
+    });
+    pool.on('error', () => undefined);
+    super({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
+    this.pool = pool;
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.$connect();
+  }
+
+  // After the HTTP server has drained: Nest runs onModuleDestroy before that.
+  async onApplicationShutdown(): Promise<void> {
+    await this.$disconnect();
+  }
+}

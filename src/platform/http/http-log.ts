@@ -1,0 +1,7 @@
+/** Where the HTTP layer writes its own lines; a pino logger fits. */
+export interface HttpLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { answerForStatus } from './error-answer.js';
+import { type ErrorAnswer, toErrorBody } from './error-body.js';
+import { SECURITY_HEADERS } from './answer-headers.js';
+import { newRequestId, requestIdOf } from './request-id.js';
+
+const STATUS_OF_PARSER_ERROR: Record<string, number> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+};
+
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+}
+
+/** Answers what never becomes a request for the router: bytes that are not HTTP, and requests that do not arrive in time. */
+export class ParserErrors {
+  private readonly latest = new WeakMap<object, Exchange>();
+
+  watch(server: Server): void {
+    server.prependListener('request', (request, response) => this.latest.set(request.socket, { request, response }));
+    // Without a listener Node answers 417 with an empty body.
+    server.on('checkExpectation', (request, response) => {
+      const requestId = requestIdOf(request);
+      const { headers, body } = rawAnswer(answerForStatus(417), requestId);
+      response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
+    });
+  }
+
+  answer(error: Error & { code?: string }, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || socket.destroyed) return;
+    if (socket.writable && !this.isAnswering(socket)) socket.write(responseBytes(error.code));
+    socket.destroy();
+  }
+
+  /** Bytes written now would be taken for a part, or for the whole, of an answer that is still on its way. */
+  private isAnswering(socket: Socket): boolean {
+    const exchange = this.latest.get(socket);
+    if (!exchange || exchange.response.writableFinished) return false;
+    return exchange.response.headersSent || exchange.request.complete;
+  }
+}
+
+function responseBytes(code: string | undefined): string {
+  const status = STATUS_OF_PARSER_ERROR[code ?? ''] ?? 400;
+  const reason = 'This is not a well-formed HTTP request';
+  const details = { field: 'request', reason, failures: [{ field: 'request', reason }] };
+  const { headers, body } = rawAnswer(answerForStatus(status, status === 400 ? { details } : {}), newRequestId());
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n');
+}
+
+function rawAnswer(answer: ErrorAnswer, requestId: string): { headers: Record<string, string>; body: string } {
+  const body = JSON.stringify(toErrorBody(answer, requestId, new Date()));
+  const headers = {
+    ...SECURITY_HEADERS,
+    'X-Request-Id': requestId,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  return { headers, body };
+}

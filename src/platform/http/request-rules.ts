@@ -1,0 +1,80 @@
+import type { IncomingMessage } from 'node:http';
+import { InvalidRequest } from '../app-error.js';
+import { type ErrorAnswer } from './error-body.js';
+import { answerFor, answerForStatus } from './error-answer.js';
+import { refusalOfText, shortened } from './text-rules.js';
+
+const MAX_TARGET_LENGTH = 8192;
+const POISON = new Set(['__proto__', 'constructor', 'prototype']);
+
+type RequestHead = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'>;
+
+/** Why a request is refused before anyone looks at what it asks for, or null. */
+export function refusalOfHead(request: RequestHead): ErrorAnswer | null {
+  const target = request.url ?? '/';
+  if (target.length > MAX_TARGET_LENGTH) return answerForStatus(414);
+  try {
+    checkHeaders(request);
+    checkPath(target);
+    checkQuery(target);
+  } catch (error) {
+    return answerFor(error);
+  }
+  return refusalOfEncoding(request.headers['content-encoding']);
+}
+
+/** Whether an answer in JSON is among those that the caller would take. An event stream is asked for by its own type. */
+export function acceptsJson(accept: string | undefined): boolean {
+  if (accept === undefined || accept.trim() === '') return true;
+  return accept.split(',').some((entry) => {
+    const [range = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const refused = parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
+    return !refused && ['*/*', 'application/*', 'application/json', 'text/event-stream'].includes(range);
+  });
+}
+
+function checkHeaders({ rawHeaders, httpVersion }: RequestHead): void {
+  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  if (names.includes('__proto__')) throw new InvalidRequest('headers', 'This header name is not allowed');
+  const hosts = names.filter((name) => name === 'host').length;
+  // Node would answer a missing Host with an empty body, and would take the first of two.
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
+    throw new InvalidRequest('headers', 'There must be one Host header');
+}
+
+function checkPath(target: string): void {
+  const path = decoded(target.split('?', 1)[0] ?? '/', 'path');
+  const refusal = refusalOfText(path);
+  if (refusal) throw new InvalidRequest('path', `The path ${refusal}`);
+}
+
+function checkQuery(target: string): void {
+  const start = target.indexOf('?');
+  if (start === -1) return;
+  const seen = new Set<string>();
+  for (const pair of target.slice(start + 1).split('&').filter((part) => part !== '')) {
+    const [rawKey = '', rawValue = ''] = pair.split(/=(.*)/s, 2);
+    const key = decoded(rawKey.replaceAll('+', ' '), 'query');
+    checkQueryValue(key, decoded(rawValue.replaceAll('+', ' '), 'query'));
+    if (seen.has(key)) throw new InvalidRequest(shortened(key), 'This query parameter is given more than once');
+    seen.add(key);
+  }
+}
+
+function checkQueryValue(key: string, value: string): void {
+  const refusal = refusalOfText(key) ?? refusalOfText(value);
+  if (refusal) throw new InvalidRequest('query', `The query ${refusal}`);
+  if (POISON.has(key)) throw new InvalidRequest(key, 'This name is not allowed');
+}
+
+function decoded(text: string, field: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new InvalidRequest(field, `The ${field} has an invalid percent-encoding`);
+  }
+}
+
+function refusalOfEncoding(encoding: string | undefined): ErrorAnswer | null {
+  return encoding === undefined || encoding.trim().toLowerCase() === 'identity' ? null : answerForStatus(415);
+}

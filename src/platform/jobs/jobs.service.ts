@@ -1,0 +1,123 @@
+import { Injectable, Logger, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { fromPrisma, PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
+import { Settings } from '../config.js';
+import type { Tx } from '../database/unit-of-work.js';
+import type { Job } from './job.js';
+
+type Handler = (payload: object) => Promise<unknown>;
+
+/** One pg-boss worker takes this many jobs at once. */
+const BATCH = 10;
+
+export interface JobCounts {
+  readonly pending: number;
+  readonly processing: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** pg-boss behind two words: `enqueue` inside the caller's transaction, and @HandlesJob. */
+@Injectable()
+export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
+  private readonly logger = new Logger(Jobs.name);
+  private readonly boss: PgBoss;
+  private readonly known = new Map<string, Promise<void>>();
+  private running = false;
+
+  constructor(settings: Settings) {
+    this.boss = new PgBoss({
+      connectionString: settings.databaseUrl,
+      max: 4,
+      application_name: `novita-gpu-instances jobs ${settings.replicaId.slice(0, 8)}`,
+      connectionTimeoutMillis: 3000,
+      useListenNotify: true,
+      schedule: false,
+    });
+    // Without a listener a lost connection would end the process; pg-boss reconnects by itself.
+    this.boss.on('error', (error) => this.logger.warn(`job queue: ${error.message}`));
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.boss.start();
+    this.running = true;
+  }
+
+  // Before the HTTP server closes: what is in hand is finished, the rest stays queued for another replica.
+  async beforeApplicationShutdown(): Promise<void> {
+    this.running = false;
+    await this.boss.stop({ graceful: true, timeout: 5000 });
+  }
+
+  get isRunning(): boolean {
+    return this.running;
+  }
+
+  /** Written with the caller's transaction: a rolled-back change wakes nobody. */
+  async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx): Promise<void> {
+    await this.boss.send(job.name, payload, { singletonKey: job.keyOf(payload), db: fromPrisma(tx) });
+  }
+
+  /** For sweeps, which found the work in the rows: one insert for all. */
+  async enqueueAll<P extends object>(job: Job<P>, payloads: readonly P[]): Promise<void> {
+    if (payloads.length === 0 || !this.running) return;
+    await this.boss.insert(
+      job.name,
+      payloads.map((data) => ({ data, singletonKey: job.keyOf(data) })),
+    );
+  }
+
+  /** Makes the queue exist before anybody enqueues, so that `enqueue` is one insert. */
+  async declare<P extends object>(job: Job<P>): Promise<void> {
+    const declared = this.known.get(job.name) ?? this.createQueue(job.name);
+    this.known.set(job.name, declared);
+    await declared;
+  }
+
+  async work<P extends object>(job: Job<P>, handler: Handler): Promise<void> {
+    await this.boss.work<object, unknown, { perJobResults: true }>(
+      job.name,
+      {
+        perJobResults: true,
+        batchSize: Math.min(BATCH, job.concurrency),
+        localConcurrency: Math.max(1, Math.ceil(job.concurrency / BATCH)),
+        burstWhenBatchFull: true,
+        pollingIntervalSeconds: 1,
+        notifyPollingIntervalSeconds: 10,
+      },
+      (jobs) => Promise.all(jobs.map((one) => this.handle(one, handler))),
+    );
+  }
+
+  /** Over all replicas, from the queue's own tables. */
+  async counts(): Promise<JobCounts> {
+    const { rows } = await this.boss.getDb().executeSql(
+      `SELECT count(*) FILTER (WHERE state IN ('created', 'retry'))::int AS pending,
+              count(*) FILTER (WHERE state = 'active')::int AS processing,
+              count(*) FILTER (WHERE state = 'completed')::int AS completed,
+              count(*) FILTER (WHERE state = 'failed')::int AS failed
+         FROM pgboss.job WHERE name NOT LIKE '\\_\\_pgboss%'`,
+    );
+    return rows[0] as JobCounts;
+  }
+
+  private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {
+    try {
+      await handler(job.data);
+      return { id: job.id, status: 'completed' };
+    } catch (error) {
+      this.logger.error({ err: error, job: job.name, ...job.data }, `${job.name} failed; the sweep will find its row again`);
+      return { id: job.id, status: 'failed', output: { message: error instanceof Error ? error.name : 'unknown' } };
+    }
+  }
+
+  private async createQueue(name: string): Promise<void> {
+    await this.boss.createQueue(name, {
+      policy: 'short',
+      notify: true,
+      // The sweep is the retry: a row that still needs work is found again whatever became of its job.
+      retryLimit: 0,
+      expireInSeconds: 300,
+      deleteAfterSeconds: 24 * 3600,
+    });
+  }
+}

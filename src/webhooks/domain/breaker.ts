@@ -1,0 +1,60 @@
+/** One endpoint's recent luck; stored with the endpoint, so every replica sees the same. */
+export interface Breaker {
+  failuresInRow: number;
+  /** Null while closed. While open, the earliest time of the next probe. */
+  nextProbeAt: Date | null;
+  failedProbes: number;
+  /** Since when not one try has succeeded; null while the last one did. */
+  failingSince: Date | null;
+}
+
+/** `probe`: send the oldest event, and only that one. */
+export type Passage = 'send' | 'probe' | 'wait';
+
+export interface Recovery {
+  breaker: Breaker;
+  /** The receiver is back: everything that waits for it becomes due now. */
+  pullsForward: boolean;
+}
+
+export const CLOSED_BREAKER: Breaker = { failuresInRow: 0, nextProbeAt: null, failedProbes: 0, failingSince: null };
+
+const FAILURES_UNTIL_OPEN = 5;
+const FIRST_PROBE_AFTER_MS = 30_000;
+const PROBE_AT_LEAST_EVERY_MS = 5 * 60_000;
+const DISABLE_AFTER_MS = 5 * 24 * 3_600_000;
+
+export function choosePassage(breaker: Breaker, now: Date): Passage {
+  if (!breaker.nextProbeAt) return 'send';
+  return breaker.nextProbeAt <= now ? 'probe' : 'wait';
+}
+
+/** Stored before the probe is sent, so that two replicas do not both probe. */
+export function claimProbe(breaker: Breaker, now: Date): Breaker {
+  return { ...breaker, nextProbeAt: nextProbeAt(breaker.failedProbes + 1, now) };
+}
+
+export function afterSuccess(breaker: Breaker): Recovery {
+  return { breaker: CLOSED_BREAKER, pullsForward: breaker.failuresInRow > 0 };
+}
+
+export function afterFailure(breaker: Breaker, passage: 'send' | 'probe', now: Date): Breaker {
+  const counted = { ...breaker, failuresInRow: breaker.failuresInRow + 1, failingSince: breaker.failingSince ?? now };
+  if (!breaker.nextProbeAt) {
+    return counted.failuresInRow < FAILURES_UNTIL_OPEN ? counted : { ...counted, nextProbeAt: nextProbeAt(0, now) };
+  }
+  // A try that was under way when the breaker opened says nothing about the next probe.
+  if (passage === 'send') return counted;
+  const failedProbes = breaker.failedProbes + 1;
+  return { ...counted, failedProbes, nextProbeAt: nextProbeAt(failedProbes, now) };
+}
+
+/** Not one success for five days: the endpoint is switched off and its events are held. */
+export function isToBeDisabled(breaker: Breaker, now: Date): boolean {
+  return breaker.failingSince !== null && now.getTime() - breaker.failingSince.getTime() >= DISABLE_AFTER_MS;
+}
+
+function nextProbeAt(failedProbes: number, now: Date): Date {
+  const waitMs = Math.min(FIRST_PROBE_AFTER_MS * 2 ** Math.min(failedProbes, 10), PROBE_AT_LEAST_EVERY_MS);
+  return new Date(now.getTime() + waitMs);
+}
