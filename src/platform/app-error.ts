@@ -18,8 +18,8 @@ export type ErrorKind =
 export abstract class AppError extends Error {
   abstract readonly kind: ErrorKind;
   abstract readonly code: string;
-  declare readonly details?: Record<string, unknown>;
-  declare readonly retryAfterSeconds?: number;
+  declare readonly details?: Record<string, unknown> | undefined;
+  declare readonly retryAfterSeconds?: number | undefined;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

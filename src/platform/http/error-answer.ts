@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { AppError, type ErrorKind } from '../app-error.js';
 import { isConnectionLoss, isDatabaseTimeout } from '../database/connection-loss.js';
 import type { ErrorAnswer } from './error-body.js';
+import { HttpRefusal } from './http-refusal.js';
 
 const STATUS_OF_KIND: Record<ErrorKind, number> = {
   invalid: 400,
@@ -61,6 +62,7 @@ export function answerForStatus(status: number, more: Partial<ErrorAnswer> = {})
 /** What a caller may learn about an error, whoever threw it. Anything unknown is a 500 that says nothing. */
 export function answerFor(error: unknown): ErrorAnswer {
   if (error instanceof AppError) return answerForAppError(error);
+  if (error instanceof HttpRefusal) return error.answer;
   const framework = fastifyErrorIn(error);
   if (framework) return answerForFramework(framework);
   if (error instanceof HttpException) return answerForHttpException(error);

@@ -1,10 +1,11 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import { type ErrorAnswer, toErrorBody } from './error-body.js';
+import type { ErrorAnswer } from './error-body.js';
 import { answerFor, answerForStatus } from './error-answer.js';
 import type { HttpLog } from './http-log.js';
 import { newRequestId } from './request-id.js';
+import { sendError } from './send-error.js';
 import { pathOf, type RouteTable } from './route-table.js';
 
 /** Gives every error that leaves the service the documented shape, and keeps what is inside inside. */
@@ -21,7 +22,7 @@ export class ErrorFilter implements ExceptionFilter {
     const answer = this.answer(error, request);
     const requestId = String(request.id ?? newRequestId());
     if (answer.status >= 500) this.report(error, answer, requestId);
-    send(http.getResponse<FastifyReply | ServerResponse>(), answer, requestId);
+    sendError(http.getResponse<FastifyReply | ServerResponse>(), answer, requestId);
   }
 
   private answer(error: unknown, request: FastifyRequest): ErrorAnswer {
@@ -41,24 +42,4 @@ export class ErrorFilter implements ExceptionFilter {
     if (answer.status === 503) this.log.warn(fields, 'request cannot be served');
     else this.log.error(fields, 'request failed');
   }
-}
-
-function send(response: FastifyReply | ServerResponse, answer: ErrorAnswer, requestId: string): void {
-  const raw = 'raw' in response ? response.raw : response;
-  if (raw.headersSent) {
-    // The answer has begun: ending the connection is the only way left to say that it is not whole.
-    raw.destroy();
-    return;
-  }
-  const body = toErrorBody(answer, requestId, new Date());
-  if ('raw' in response) {
-    void response
-      .code(answer.status)
-      .headers(answer.headers ?? {})
-      .type('application/json; charset=utf-8')
-      .send(body);
-    return;
-  }
-  response.writeHead(answer.status, { ...answer.headers, 'Content-Type': 'application/json; charset=utf-8' });
-  response.end(JSON.stringify(body));
 }

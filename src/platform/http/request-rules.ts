@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { InvalidRequest } from '../app-error.js';
-import { type ErrorAnswer } from './error-body.js';
-import { answerFor, answerForStatus } from './error-answer.js';
+import { answerForStatus } from './error-answer.js';
+import { HttpRefusal } from './http-refusal.js';
 import { refusalOfText, shortened } from './text-rules.js';
 
 const MAX_TARGET_LENGTH = 8192;
@@ -9,18 +9,14 @@ const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
 type RequestHead = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'>;
 
-/** Why a request is refused before anyone looks at what it asks for, or null. */
-export function refusalOfHead(request: RequestHead): ErrorAnswer | null {
+/** Refuses a request by its head alone, before anyone looks at what it asks for. */
+export function checkHead(request: RequestHead): void {
   const target = request.url ?? '/';
-  if (target.length > MAX_TARGET_LENGTH) return answerForStatus(414);
-  try {
-    checkHeaders(request);
-    checkPath(target);
-    checkQuery(target);
-  } catch (error) {
-    return answerFor(error);
-  }
-  return refusalOfEncoding(request.headers['content-encoding']);
+  if (target.length > MAX_TARGET_LENGTH) throw new HttpRefusal(answerForStatus(414));
+  checkHeaders(request);
+  checkPath(target);
+  checkQuery(target);
+  checkEncoding(request.headers['content-encoding']);
 }
 
 /** Whether an answer in JSON is among those that the caller would take. An event stream is asked for by its own type. */
@@ -52,7 +48,10 @@ function checkQuery(target: string): void {
   const start = target.indexOf('?');
   if (start === -1) return;
   const seen = new Set<string>();
-  for (const pair of target.slice(start + 1).split('&').filter((part) => part !== '')) {
+  for (const pair of target
+    .slice(start + 1)
+    .split('&')
+    .filter((part) => part !== '')) {
     const [rawKey = '', rawValue = ''] = pair.split(/=(.*)/s, 2);
     const key = decoded(rawKey.replaceAll('+', ' '), 'query');
     checkQueryValue(key, decoded(rawValue.replaceAll('+', ' '), 'query'));
@@ -75,6 +74,7 @@ function decoded(text: string, field: string): string {
   }
 }
 
-function refusalOfEncoding(encoding: string | undefined): ErrorAnswer | null {
-  return encoding === undefined || encoding.trim().toLowerCase() === 'identity' ? null : answerForStatus(415);
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') return;
+  throw new HttpRefusal(answerForStatus(415));
 }

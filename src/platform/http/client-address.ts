@@ -1,0 +1,43 @@
+import ipaddr from 'ipaddr.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+type Range = [Address, number];
+
+/**
+ * Says whether an address is one of our own proxies, whose X-Forwarded-For may be believed.
+ * @param ranges addresses or CIDRs; @throws Error for one that is neither.
+ */
+export function trustsProxies(ranges: readonly string[]): (address: string | undefined) => boolean {
+  const trusted = ranges.map(toRange);
+  return (text) => {
+    const address = toAddress(text);
+    return (
+      address !== null && trusted.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits))
+    );
+  };
+}
+
+/**
+ * Whom a request is counted for: the address, or for IPv6 its /64, since one caller usually has all of that.
+ * @param candidates from the farthest believed address to the socket's own; the first that is an address counts.
+ */
+export function rateLimitKey(candidates: readonly (string | undefined)[]): string {
+  const address = candidates.map(toAddress).find((candidate) => candidate !== null);
+  if (!address) return 'unknown';
+  if (address instanceof ipaddr.IPv6) return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`)}/64`;
+  return address.toString();
+}
+
+function toRange(text: string): Range {
+  if (text.includes('/')) return ipaddr.parseCIDR(text);
+  const address = ipaddr.process(text);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
+
+function toAddress(text: string | undefined): Address | null {
+  // Some proxies write the port behind an IPv4 address.
+  const bare = text?.trim().replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  if (bare === undefined) return null;
+  const isAddress = ipaddr.IPv4.isValidFourPartDecimal(bare) || ipaddr.IPv6.isValid(bare);
+  return isAddress ? ipaddr.process(bare) : null;
+}

@@ -1,0 +1,136 @@
+import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { trustsProxies } from './client-address.js';
+import { ErrorFilter } from './error.filter.js';
+import { answerFor, answerForStatus } from './error-answer.js';
+import { type FinishedRequest, FrontDoor } from './front-door.js';
+import type { HttpLog } from './http-log.js';
+import { HttpRefusal } from './http-refusal.js';
+import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
+import { FixedWindowStorage } from './rate-limit/fixed-window-storage.js';
+import { RateLimiter, type RateLimitSettings } from './rate-limit/rate-limiter.js';
+import type { RateLimitStorage } from './rate-limit/rate-limit-storage.js';
+import { ParserErrors } from './raw-answer.js';
+import { requestIdOf } from './request-id.js';
+import { RouteTable } from './route-table.js';
+import { sendError } from './send-error.js';
+import { StrictParameters } from './strict-parameters.interceptor.js';
+import { createValidationPipe } from './validation.js';
+
+export interface HttpSettings {
+  /** Addresses and CIDRs of proxies whose X-Forwarded-For is believed; none by default. */
+  trustedProxies: readonly string[];
+  rateLimit: RateLimitSettings;
+  log: HttpLog;
+  /** Shared by the replicas; the memory of this process when absent. */
+  rateLimitStorage?: RateLimitStorage;
+  /** How long a client may take for its headers and for its whole request. */
+  requestTimeoutMs?: number;
+  onFinished?: (finished: FinishedRequest) => void;
+}
+
+// With the checking interval, a socket that never gets its request across is gone within 10 s.
+const REQUEST_TIMEOUT_MS = 9_500;
+const CHECK_INTERVAL_MS = 500;
+// Longer than the idle time of common balancers (60 s), so that they close first and never write into a closing socket.
+const KEEP_ALIVE_MS = 72_000;
+const MAX_HEADER_BYTES = 16_384;
+
+/** The Fastify adapter with this service's rules; `configureHttp` must be called on the application that is made with it. */
+export class HttpAdapter extends FastifyAdapter {
+  readonly routes = new RouteTable();
+
+  constructor(
+    settings: Pick<HttpSettings, 'trustedProxies' | 'requestTimeoutMs'>,
+    private readonly entrance: Entrance,
+  ) {
+    super(adapterOptions(settings, entrance));
+    const instance: FastifyInstance = this.getInstance();
+    instance.addHook('onRoute', ({ url, method }) => this.routes.add(url, method));
+    acceptOnlyJson(instance);
+    entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
+    this.setOnRequestHook((request, reply) => entrance.pass(request, reply));
+  }
+
+  open(door: FrontDoor): void {
+    this.entrance.door = door;
+  }
+
+  /** Nest would add its own parsers for JSON and for forms. */
+  override registerParserMiddleware(): void {}
+}
+
+/** Stands between Fastify, which needs its hooks at once, and the front door, which exists only when the application does. */
+class Entrance {
+  readonly parserErrors = new ParserErrors();
+  door: FrontDoor | null = null;
+
+  async pass(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    await this.door?.enter(request, reply);
+  }
+
+  /** Counts and marks a request that the router refuses, like any other, before it is answered. */
+  async turnAway(error: Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const refusal = await this.pass(request, reply).catch((reason: unknown) => reason);
+    sendError(reply, answerFor(refusal ?? error), String(request.id));
+  }
+}
+
+export function createFastifyAdapter(settings: Pick<HttpSettings, 'trustedProxies' | 'requestTimeoutMs'>): HttpAdapter {
+  return new HttpAdapter(settings, new Entrance());
+}
+
+/** Every HTTP rule of the service, on an application that was made with `createFastifyAdapter`. Call it before `init`. */
+export function configureHttp(app: NestFastifyApplication, settings: HttpSettings): void {
+  const adapter = app.getHttpAdapter();
+  if (!(adapter instanceof HttpAdapter)) throw new Error('The application must be made with createFastifyAdapter');
+  const { log, rateLimit, rateLimitStorage = new FixedWindowStorage(), onFinished } = settings;
+  const limiter = new RateLimiter(rateLimit, rateLimitStorage);
+  adapter.open(new FrontDoor({ limiter, log, ...(onFinished && { onFinished }) }));
+  app.useGlobalFilters(new ErrorFilter(adapter.routes, log));
+  app.useGlobalInterceptors(new StrictParameters());
+  app.useGlobalPipes(createValidationPipe());
+}
+
+function adapterOptions(
+  { trustedProxies, requestTimeoutMs = REQUEST_TIMEOUT_MS }: Pick<HttpSettings, 'trustedProxies' | 'requestTimeoutMs'>,
+  entrance: Entrance,
+): FastifyHttpOptions<Server> {
+  return {
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // A connection that is still open while the service drains is served, and told that it is the last time.
+    return503OnClosing: false,
+    trustProxy: trustedProxies.length > 0 ? trustsProxies(trustedProxies) : false,
+    genReqId: requestIdOf,
+    // The whole target is bounded elsewhere; a long id is simply one that does not exist.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    http: {
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // Node would answer with an empty body; the front door refuses it in our shape.
+      requireHostHeader: false,
+    },
+    clientErrorHandler: (error: Error, socket: Socket) => entrance.parserErrors.answer(error, socket),
+    // The router reports an undecodable path here, before any hook.
+    frameworkErrors: (error, request, reply) => void entrance.turnAway(error, request, reply as FastifyReply),
+  };
+}
+
+function acceptOnlyJson(instance: FastifyInstance): void {
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, bytes: Buffer) => {
+      const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
+      if (!/^utf-?8$/i.test(charset)) throw new HttpRefusal(answerForStatus(415));
+      return parseJsonBody(bytes);
+    },
+  );
+}

@@ -1,0 +1,118 @@
+import { applyDecorators, type INestApplication } from '@nestjs/common';
+import {
+  ApiExtraModels,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiResponse,
+  DocumentBuilder,
+  getSchemaPath,
+  type OpenAPIObject,
+  SwaggerModule,
+} from '@nestjs/swagger';
+import { answerForStatus } from './error-answer.js';
+
+class ErrorDetail {
+  @ApiProperty({ type: String, description: 'What happened, for programs', example: 'VALIDATION_ERROR' })
+  code!: string;
+
+  @ApiProperty({ type: String, description: 'What happened, for people', example: 'Invalid request parameters' })
+  message!: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: 'What exactly: for a refused request its first failure as `field` and `reason`, and all as `failures`',
+    example: { field: 'productName', reason: 'Product name is required' },
+  })
+  details?: Record<string, unknown>;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2024-01-15T10:30:00.000Z' })
+  timestamp!: string;
+
+  @ApiProperty({ type: String, description: 'The same as the header X-Request-Id', example: 'req-xyz789' })
+  requestId!: string;
+}
+
+export class ErrorResponse {
+  @ApiProperty({ type: ErrorDetail })
+  error!: ErrorDetail;
+}
+
+/** Documents error answers of an operation; all of them have the one shape. */
+export function ApiErrors(...statuses: number[]): ClassDecorator & MethodDecorator {
+  return applyDecorators(
+    ApiExtraModels(ErrorResponse),
+    ...statuses.map((status) => ApiResponse({ status, description: describe(status), type: ErrorResponse })),
+  );
+}
+
+export interface OpenApiSettings {
+  version: string;
+  /** What the @nestjs/swagger plugin found at build time: the `default` function of the generated `metadata` file. */
+  pluginMetadata?: () => Promise<Record<string, unknown>>;
+}
+
+/** The document at /docs/openapi.json and a page to read and try it at /docs; both come whole from this service. */
+export async function setUpOpenApi(app: INestApplication, settings: OpenApiSettings): Promise<OpenAPIObject> {
+  if (settings.pluginMetadata) await SwaggerModule.loadPluginMetadata(settings.pluginMetadata);
+  const document = createOpenApiDocument(app, settings.version);
+  SwaggerModule.setup('docs', app, document, {
+    jsonDocumentUrl: 'docs/openapi.json',
+    raw: ['json'],
+    customSiteTitle: document.info.title,
+    // Swagger UI would otherwise ask a validator on the internet about documents on public hosts.
+    swaggerOptions: { validatorUrl: null },
+  });
+  return document;
+}
+
+export function createOpenApiDocument(app: INestApplication, version: string): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Novita GPU Instance API')
+    .setDescription('Creates Novita.ai GPU instances, watches them, and moves reclaimed spot instances.')
+    .setVersion(version)
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer('/')
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (_controller, method) => method,
+    extraModels: [ErrorResponse],
+  });
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const operation of operationsOf(item)) describeCommonAnswers(operation, path);
+  }
+  return document;
+}
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+function operationsOf(item: OpenAPIObject['paths'][string]): Operation[] {
+  return [item.get, item.post, item.put, item.patch, item.delete].filter((operation) => operation !== undefined);
+}
+
+/** Any operation can be refused in ways that are not its own (406, 414, 431 …); and all of /api shows its limits. */
+function describeCommonAnswers(operation: Operation, path: string): void {
+  const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorResponse) } } };
+  operation.responses = {
+    ...operation.responses,
+    ...(path.startsWith('/api') && { 429: { description: describe(429), content } }),
+    default: { description: 'Any other error', content },
+  };
+  if (!path.startsWith('/api')) return;
+  for (const response of Object.values(operation.responses)) {
+    if (response && !('$ref' in response)) response.headers = { ...response.headers, ...rateLimitHeaders() };
+  }
+}
+
+function rateLimitHeaders(): Record<string, { description: string; schema: { type: 'integer' } }> {
+  return {
+    'X-RateLimit-Limit': { description: 'How many requests the tightest limit lets in', schema: { type: 'integer' } },
+    'X-RateLimit-Remaining': { description: 'How many of them are left', schema: { type: 'integer' } },
+    'X-RateLimit-Reset': { description: 'When its window ends, in epoch seconds', schema: { type: 'integer' } },
+  };
+}
+
+function describe(status: number): string {
+  return answerForStatus(status).message;
+}

@@ -1,0 +1,123 @@
+import { AppError } from '../../app-error.js';
+import { FixedWindowStorage } from './fixed-window-storage.js';
+import type { RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
+
+export interface RateLimitSettings {
+  enabled: boolean;
+  createPerMinute: number;
+  statusPerMinute: number;
+  generalPerHour: number;
+}
+
+export interface LimitedRequest {
+  method: string;
+  /** The template of the matched route; null when nothing matched. */
+  route: string | null;
+  /** Whom the hits are counted for; see `rateLimitKey`. */
+  caller: string;
+}
+
+/** What the X-RateLimit headers say; `retryAfterSeconds` is set when the request is refused. */
+export interface RateLimitVerdict {
+  limit: number;
+  remaining: number;
+  resetEpochSeconds: number;
+  retryAfterSeconds: number | null;
+}
+
+export class RateLimitExceeded extends AppError {
+  readonly kind = 'rate-limited';
+  readonly code = 'RATE_LIMIT_EXCEEDED';
+  override readonly details: Record<string, unknown>;
+
+  constructor(
+    limit: number,
+    override readonly retryAfterSeconds: number,
+  ) {
+    super('API rate limit exceeded');
+    this.details = { limit, retryAfterSeconds };
+  }
+}
+
+interface Rule {
+  name: string;
+  limit: number;
+  windowMs: number;
+  applies(request: LimitedRequest): boolean;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const INSTANCES = '/api/instances';
+
+export class RateLimiter {
+  private readonly rules: readonly Rule[];
+  // While the shared store is away, each process counts for itself rather than letting everything in.
+  private readonly fallback: RateLimitStorage;
+
+  constructor(
+    settings: RateLimitSettings,
+    private readonly storage: RateLimitStorage,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.rules = settings.enabled ? rulesFor(settings) : [];
+    this.fallback = new FixedWindowStorage(now);
+  }
+
+  /**
+   * Counts a request against every limit that applies, the narrowest first, and stops at the one that refuses it: a refused
+   * create must not eat into the caller's hour. Null when no limit applies.
+   */
+  async admit(request: LimitedRequest): Promise<RateLimitVerdict | null> {
+    let tightest: RateLimitVerdict | null = null;
+    for (const rule of this.rules.filter((candidate) => candidate.applies(request))) {
+      const verdict = this.toVerdict(rule, await this.count(rule, request.caller));
+      if (verdict.retryAfterSeconds !== null) return verdict;
+      if (tightest === null || verdict.remaining < tightest.remaining) tightest = verdict;
+    }
+    return tightest;
+  }
+
+  private async count({ name, limit, windowMs }: Rule, caller: string): Promise<RateLimitRecord> {
+    try {
+      return await this.storage.increment(caller, windowMs, limit, 0, name);
+    } catch {
+      return this.fallback.increment(caller, windowMs, limit, 0, name);
+    }
+  }
+
+  private toVerdict(rule: Rule, record: RateLimitRecord): RateLimitVerdict {
+    const wait = record.isBlocked ? Math.max(record.timeToBlockExpire, record.timeToExpire) : record.timeToExpire;
+    return {
+      limit: rule.limit,
+      remaining: record.isBlocked ? 0 : Math.max(0, rule.limit - record.totalHits),
+      resetEpochSeconds: Math.ceil(this.now() / 1000 + wait),
+      retryAfterSeconds: record.isBlocked ? Math.max(1, Math.ceil(wait)) : null,
+    };
+  }
+}
+
+function rulesFor(settings: RateLimitSettings): Rule[] {
+  return [
+    { name: 'create', limit: settings.createPerMinute, windowMs: MINUTE_MS, applies: isCreate },
+    { name: 'status', limit: settings.statusPerMinute, windowMs: MINUTE_MS, applies: isStatusQuery },
+    { name: 'general', limit: settings.generalPerHour, windowMs: HOUR_MS, applies: isGeneral },
+  ];
+}
+
+// The template and not the path decides: `/api/%69nstances` reaches the same route.
+function isCreate({ method, route }: LimitedRequest): boolean {
+  return method === 'POST' && route === INSTANCES;
+}
+
+function isStatusQuery({ method, route }: LimitedRequest): boolean {
+  return (method === 'GET' || method === 'HEAD') && (route === INSTANCES || isUnder(route, INSTANCES));
+}
+
+function isGeneral({ route }: LimitedRequest): boolean {
+  return route === null || route === '/api' || isUnder(route, '/api');
+}
+
+function isUnder(route: string | null, parent: string): boolean {
+  return route !== null && route.startsWith(`${parent}/`);
+}
