@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { findPlace, giveTo, readPointer, type Place } from './postgres-place.js';
+import { findPlace, giveTo, homeOf, type Place } from './postgres-place.js';
 import { findPrograms } from './postgres-programs.js';
 
 /** A Postgres server of our own that runs on this machine, reachable on 127.0.0.1 only. */
@@ -66,8 +66,8 @@ export async function startPostgres(dataDir: string, options: EmbeddedPostgresOp
 
 /** Ends the server of this data directory, if one runs; open transactions are rolled back, nothing committed is lost. */
 export async function stopPostgres(dataDir: string): Promise<void> {
-  const pointer = await readPointer(dataDir);
-  const running = pointer === null ? null : findRunning(pointer.home);
+  const home = await homeOf(dataDir);
+  const running = home === null ? null : findRunning(home);
   if (running === null) return;
   process.kill(running.pid, 'SIGINT');
   if (await hasEnded(running.pid, FAST_STOP_MS)) return;
@@ -144,7 +144,8 @@ function processOptions({ account, home }: Place) {
 }
 
 async function launch(place: Place, durable: boolean): Promise<{ pid: number; port: number }> {
-  await removeStaleLock(place.home);
+  // No server of ours runs, but Postgres itself would trust any living process that has the old one's pid.
+  await rm(join(place.home, 'data', 'postmaster.pid'), { force: true });
   const remembered = Number(await readFile(join(place.home, 'port'), 'utf8').catch(() => '0'));
   const wanted = [remembered, ...Array<number>(START_ATTEMPTS).fill(0)];
   let lastWords = '';
@@ -251,11 +252,6 @@ function readCommandLine(pid: number): string {
   } catch {
     return '';
   }
-}
-
-/** Only called when no server of ours runs: Postgres itself would trust any living process with that pid. */
-async function removeStaleLock(home: string): Promise<void> {
-  await rm(join(home, 'data', 'postmaster.pid'), { force: true });
 }
 
 async function untilReady(url: string, pid: number, home: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, type Stats } from 'node:fs';
-import { chmod, chown, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /** A system user that Postgres runs as when we are root, because Postgres refuses to be root. */
 export interface Account {
@@ -20,55 +20,75 @@ export interface Place {
 
 /** Written beside the data directory's other files, so that every later start finds the same server. */
 interface Pointer {
+  /** Relative when inside the data directory. */
   home: string;
   /** The data directory that this pointer was written for; differs after the directory was copied or moved. */
   dataDir: string;
 }
 
+const INSIDE = 'postgres';
+
 /** Where the server of this data directory lives, decided at the first start and remembered. */
 export async function findPlace(asked: string): Promise<Place> {
   await mkdir(asked, { recursive: true });
   const dataDir = await realpath(asked);
-  const account = process.getuid?.() === 0 ? findAccount() : null;
-  const pointer = await readPointer(dataDir);
-  if (pointer !== null && belongsHere(pointer, dataDir)) {
-    if (pointer.dataDir !== dataDir) await writePointer(dataDir, pointer.home);
-    return placeAt(pointer.home, dataDir, account);
+  const isRoot = process.getuid?.() === 0;
+  const known = await homeOf(dataDir);
+  if (known !== null) {
+    await writePointer(dataDir, known);
+    return placeAt(known, dataDir, isRoot ? ((await ownerOf(known)) ?? findAccount()) : null);
   }
-  const home =
-    account === null || (await canEnter(account, dataDir))
-      ? join(dataDir, 'postgres')
-      : join(await sharedRoot(), `${basename(dirname(dataDir))}-${hashOf(dataDir)}-${randomBytes(4).toString('hex')}`);
+  const account = isRoot ? findAccount() : null;
+  const home = await chooseHome(dataDir, account);
   await writePointer(dataDir, home);
   return placeAt(home, dataDir, account);
 }
 
+/** The home that an earlier start chose; null before the first start. */
+export async function homeOf(dataDir: string): Promise<string | null> {
+  const pointer = await readPointer(dataDir);
+  return pointer !== null && belongsHere(pointer, dataDir) ? resolve(dataDir, pointer.home) : null;
+}
+
+async function chooseHome(dataDir: string, account: Account | null): Promise<string> {
+  if (account === null || (await canEnter(account, dataDir))) return join(dataDir, INSIDE);
+  return join(await sharedRoot(), `${basename(dirname(dataDir))}-${randomBytes(4).toString('hex')}`);
+}
+
 function placeAt(home: string, dataDir: string, account: Account | null): Place {
-  const isInside = home === join(dataDir, 'postgres');
-  const movedBecause = isInside
-    ? null
-    : `Postgres refuses to run as root, and the user ${account?.name ?? 'it runs as'} cannot enter ${dataDir}`;
+  const movedBecause =
+    home === join(dataDir, INSIDE)
+      ? null
+      : `Postgres refuses to run as root, and the user ${account?.name ?? 'that it runs as'} cannot enter ${dataDir}`;
   return { home, account, movedBecause };
 }
 
 /** A copy of a data directory must not share the original's server; a directory that was moved keeps its own. */
 function belongsHere(pointer: Pointer, dataDir: string): boolean {
-  if (pointer.dataDir === dataDir) return true;
-  return !existsSync(pointerPath(pointer.dataDir));
+  return pointer.home === INSIDE || pointer.dataDir === dataDir || !existsSync(pointerPath(pointer.dataDir));
+}
+
+/** Whoever made the data must go on running it: Postgres opens a data directory for its owner only. */
+async function ownerOf(home: string): Promise<Account | null> {
+  const found = await stat(home).catch(() => null);
+  if (found === null || found.uid === 0) return null;
+  return { name: `with the id ${found.uid}`, uid: found.uid, gid: found.gid };
 }
 
 function pointerPath(dataDir: string): string {
   return join(dataDir, 'postgres.json');
 }
 
-export async function readPointer(dataDir: string): Promise<Pointer | null> {
+async function readPointer(dataDir: string): Promise<Pointer | null> {
   const text = await readFile(pointerPath(dataDir), 'utf8').catch(() => null);
   return text === null ? null : (JSON.parse(text) as Pointer);
 }
 
 async function writePointer(dataDir: string, home: string): Promise<void> {
-  const pointer: Pointer = { home, dataDir };
-  await writeFile(pointerPath(dataDir), `${JSON.stringify(pointer, null, 2)}\n`);
+  const pointer: Pointer = { home: home === join(dataDir, INSIDE) ? INSIDE : home, dataDir };
+  const written = `${pointerPath(dataDir)}.${process.pid}`;
+  await writeFile(written, `${JSON.stringify(pointer, null, 2)}\n`);
+  await rename(written, pointerPath(dataDir));
 }
 
 function findAccount(): Account {
@@ -122,8 +142,4 @@ export async function sharedRoot(): Promise<string> {
     }
   }
   throw new Error('No directory was found that the user of Postgres can enter: set DATA_DIR or DATABASE_URL');
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
