@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { domainToUnicode } from 'node:url';
 import type { AddressRefusal } from './address-rule.js';
 import { judgeAddress } from './address-rule.js';
 import { isSameAddress } from './ip-address.js';
@@ -57,6 +58,13 @@ export function hostRefusal(host: string, port: number, policy: TargetPolicy): H
     return verdict.allowed ? null : verdict.because;
   }
   if (host.length > 253 || !/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(host)) return 'not-a-host-name';
+  // Newer URL parsers let punycode pass that decodes to nothing.
+  if (
+    domainToUnicode(host)
+      .split('.')
+      .some((label) => label.startsWith('xn--'))
+  )
+    return 'not-a-host-name';
   if (isAllowedHost(policy, host, port)) return null;
   if (policy.ownNames.includes(host)) return 'own-name';
   const labels = host.split('.');

@@ -1,0 +1,71 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Breaker } from './breaker.js';
+import { afterFailure, afterSuccess, choosePassage, claimProbe, CLOSED_BREAKER, isToBeDisabled } from './breaker.js';
+
+const NOW = new Date('2026-03-01T12:00:00Z');
+
+function later(ms: number): Date {
+  return new Date(NOW.getTime() + ms);
+}
+
+function failing(times: number): Breaker {
+  return Array.from({ length: times }).reduce<Breaker>((breaker) => afterFailure(breaker, 'send', NOW), CLOSED_BREAKER);
+}
+
+describe('the breaker of an endpoint', () => {
+  it('opens at the fifth failure in a row', () => {
+    expect(choosePassage(failing(4), NOW)).toBe('send');
+    expect(choosePassage(failing(5), NOW)).toBe('wait');
+  });
+
+  it('forgets failures at the first success', () => {
+    const { breaker } = afterSuccess(failing(4));
+
+    expect(choosePassage(afterFailure(breaker, 'send', NOW), NOW)).toBe('send');
+  });
+
+  it('lets one probe through after 30 s', () => {
+    const open = failing(5);
+
+    expect(choosePassage(open, later(29_999))).toBe('wait');
+    expect(choosePassage(open, later(30_000))).toBe('probe');
+    expect(choosePassage(claimProbe(open, later(30_000)), later(30_000))).toBe('wait');
+  });
+
+  it('probes less and less often, but at least every five minutes', () => {
+    let breaker = failing(5);
+    const waitsS: number[] = [];
+    let at = NOW;
+    for (let round = 0; round < 7; round += 1) {
+      const next = breaker.nextProbeAt ?? at;
+      waitsS.push((next.getTime() - at.getTime()) / 1000);
+      at = next;
+      breaker = afterFailure(claimProbe(breaker, at), 'probe', at);
+    }
+
+    expect(waitsS).toEqual([30, 60, 120, 240, 300, 300, 300]);
+  });
+
+  it('does not put the probe off for tries that were under way when it opened', () => {
+    const open = failing(5);
+
+    const after = afterFailure(open, 'send', later(10_000));
+
+    expect(after.nextProbeAt).toEqual(open.nextProbeAt);
+    expect(after.failuresInRow).toBe(6);
+  });
+
+  it('pulls waiting deliveries forward at the first success after a failure', () => {
+    expect(afterSuccess(failing(5))).toEqual({ breaker: CLOSED_BREAKER, pullsForward: true });
+    expect(afterSuccess(failing(1)).pullsForward).toBe(true);
+    expect(afterSuccess(CLOSED_BREAKER).pullsForward).toBe(false);
+  });
+
+  it('asks for the endpoint to be disabled after five days without a success', () => {
+    const fiveDaysMs = 5 * 24 * 3_600_000;
+
+    expect(isToBeDisabled(failing(9), later(fiveDaysMs - 1))).toBe(false);
+    expect(isToBeDisabled(failing(9), later(fiveDaysMs))).toBe(true);
+    expect(isToBeDisabled(CLOSED_BREAKER, later(fiveDaysMs))).toBe(false);
+  });
+});
