@@ -130,7 +130,7 @@ function readPoints(body: unknown): { t: number; count: number }[] {
   const data = field(body, 'data');
   if (data === undefined)
     return asList(required(body, 'points')).map((point) => ({ t: number(point, 't'), count: number(point, 'count') }));
-  const gap = number(body, 'gapSeconds', 600);
+  const gap = number(body, 'gapSeconds', number(field(body, 'metadata'), 'gap_seconds', 600));
   const scale = number(body, 'scale', 1);
   const counts = asList(data).map((count) => Number(count) * scale);
   return counts

@@ -48,7 +48,7 @@ export class Ledger {
   remove(id: string, at: number): void {
     this.close(id, at);
     const record = this.records.get(id);
-    if (record !== undefined) record.removedAt = at;
+    if (record !== undefined) record.removedAt ??= at;
   }
 
   report(now: number, filter: LedgerFilter): object {
