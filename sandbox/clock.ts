@@ -61,41 +61,38 @@ export class Agenda {
 
   private removeFirst(): void {
     const last = this.heap.pop();
-    if (last === undefined || this.heap.length === 0) return;
-    this.heap[0] = last;
-    this.sink(0);
+    if (last !== undefined && this.heap.length > 0) this.sink(last);
   }
 
   private rise(from: number): void {
     for (let child = from; child > 0;) {
       const parent = (child - 1) >> 1;
-      if (this.before(parent, child)) return;
-      this.swap(parent, child);
+      const [above, below] = [this.heap[parent], this.heap[child]];
+      if (above === undefined || below === undefined || isBefore(above, below)) return;
+      this.heap[parent] = below;
+      this.heap[child] = above;
       child = parent;
     }
   }
 
-  private sink(from: number): void {
-    for (let parent = from; ;) {
-      const left = 2 * parent + 1;
-      if (left >= this.heap.length) return;
-      const right = left + 1;
-      const child = right < this.heap.length && this.before(right, left) ? right : left;
-      if (this.before(parent, child)) return;
-      this.swap(parent, child);
-      parent = child;
+  /** Puts an entry in at the top and lets it find its place. */
+  private sink(entry: Entry): void {
+    let hole = 0;
+    for (let next = this.sooner(1, 2); next !== undefined; next = this.sooner(2 * hole + 1, 2 * hole + 2)) {
+      if (isBefore(entry, next.entry)) break;
+      this.heap[hole] = next.entry;
+      hole = next.index;
     }
+    this.heap[hole] = entry;
   }
 
-  private before(a: number, b: number): boolean {
-    const left = this.heap[a]!;
-    const right = this.heap[b]!;
-    return left.at < right.at || (left.at === right.at && left.order < right.order);
+  private sooner(left: number, right: number): { index: number; entry: Entry } | undefined {
+    const [a, b] = [this.heap[left], this.heap[right]];
+    if (a === undefined) return undefined;
+    return b !== undefined && isBefore(b, a) ? { index: right, entry: b } : { index: left, entry: a };
   }
+}
 
-  private swap(a: number, b: number): void {
-    const kept = this.heap[a]!;
-    this.heap[a] = this.heap[b]!;
-    this.heap[b] = kept;
-  }
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

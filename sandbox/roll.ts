@@ -58,7 +58,7 @@ function position(machines: readonly Machine[], seq: number): number {
   let high = machines.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (machines[middle]!.seq < seq) low = middle + 1;
+    if ((machines[middle]?.seq ?? Infinity) < seq) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -49,8 +49,25 @@ function monthlyPrice(product: Product): number {
   return product.price * 570;
 }
 
-export function templateJson({ ofSomeoneElse: _, ...template }: Template): object {
-  return { ...template, readme: '', logo: '', type: 'instance', createdAt: '1740000000', recommendCards: [] };
+export function templateJson(template: Template): object {
+  const {
+    Id,
+    name,
+    channel,
+    image,
+    imageAuth,
+    startCommand,
+    entrypoint,
+    rootfsSize,
+    ports,
+    envs,
+    tools,
+    minCudaVersion,
+  } = template;
+  return {
+    ...{ Id, name, readme: '', logo: '', type: 'instance', channel, image, imageAuth, startCommand, entrypoint },
+    ...{ rootfsSize, ports, envs, tools, createdAt: '1740000000', recommendCards: [], minCudaVersion },
+  };
 }
 
 export function jobJson(job: Job): object {
