@@ -50,24 +50,9 @@ function monthlyPrice(product: Product): number {
 }
 
 export function templateJson(template: Template): object {
-  const {
-    Id,
-    name,
-    channel,
-    image,
-    imageAuth,
-    startCommand,
-    entrypoint,
-    rootfsSize,
-    ports,
-    envs,
-    tools,
-    minCudaVersion,
-  } = template;
-  return {
-    ...{ Id, name, readme: '', logo: '', type: 'instance', channel, image, imageAuth, startCommand, entrypoint },
-    ...{ rootfsSize, ports, envs, tools, createdAt: '1740000000', recommendCards: [], minCudaVersion },
-  };
+  const shown = { ...template, readme: '', logo: '', type: 'instance', createdAt: '1740000000', recommendCards: [] };
+  delete shown.ofSomeoneElse;
+  return shown;
 }
 
 export function jobJson(job: Job): object {
