@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { callbackify } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { Pool } from 'undici';
 import type { AddressGuard, Resolution } from './address-guard.js';
@@ -162,6 +163,7 @@ export class GuardedHttp {
   }
 
   private openPool(origin: string, purpose: Purpose): Pool {
+    const connectTo = callbackify(() => this.connectTo(new URL(origin), purpose));
     return new Pool(origin, {
       connections: this.limits.connectionsPerOrigin,
       pipelining: 1,
@@ -173,12 +175,8 @@ export class GuardedHttp {
       // The exchange has one deadline for everything; these two would only start anew with every byte.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: (_options, callback) => {
-        this.connectTo(new URL(origin), purpose).then(
-          (socket) => callback(null, socket),
-          (error: unknown) => callback(error instanceof Error ? error : new ConnectFailed('connect'), null),
-        );
-      },
+      connect: (_options, callback) =>
+        connectTo((error, socket) => (error ? callback(error, null) : callback(null, socket))),
     });
   }
 

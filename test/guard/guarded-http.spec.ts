@@ -315,20 +315,23 @@ describe('the connection', () => {
     expect(receiver.requests).toEqual([]);
   });
 
-  it('is not used again after the policy has changed', async () => {
+  it('is not used again after the policy has changed, although the name itself is still welcome', async () => {
     const receiver = await receiving(respond('200 OK'));
-    const { guard, http, url } = sendingTo(receiver);
-    await http.post(url, { body: '{}' });
+    const policy = targetPolicy({ allowedHosts: `receiver.example.com,127.0.0.1:${receiver.port}` });
+    const resolver = new FakeResolver({ 'receiver.example.com': ['127.0.0.1'] });
+    const { guard, http } = sendingTo(receiver, { policy, resolver });
+    const url = `http://receiver.example.com:${receiver.port}/`;
+    for (let i = 0; i < 3; i += 1) await http.post(url, { body: '{}' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
 
-    guard.usePolicy(targetPolicy());
+    guard.usePolicy(targetPolicy({ allowedHosts: 'receiver.example.com' }));
     const refused = await http.post(url, { body: '{}' });
-    guard.usePolicy(allowing(receiver.port));
+    guard.usePolicy(policy);
     const allowedAgain = await http.post(url, { body: '{}' });
 
     expect(refused).toMatchObject({ kind: 'refused', because: 'loopback-address' });
     expect(allowedAgain).toMatchObject({ kind: 'answered', status: 200 });
-    expect(receiver.connections).toBe(2);
-    expect(receiver.requests).toHaveLength(2);
+    expect(receiver.requests).toHaveLength(4);
   });
 
   it('is refused where nobody listens, and tried on the next address', async () => {

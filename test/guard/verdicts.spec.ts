@@ -143,13 +143,10 @@ describe('names', () => {
   });
 
   it('judges where a chain of aliases ends', async () => {
-    const aliases: Record<string, string> = {
-      'hooks.example.com': 'edge.example.net',
-      'edge.example.net': '172.16.9.9',
-    };
-    const { dialler, http } = setUp(
-      new FakeResolver({ 'hooks.example.com': () => [aliases[aliases['hooks.example.com'] ?? ''] ?? ''] }),
-    );
+    const aliases = new Map([['hooks.example.com', 'edge.example.net']]);
+    const addresses = new Map([['edge.example.net', '172.16.9.9']]);
+    const follow = (name: string) => [addresses.get(aliases.get(name) ?? name) ?? ''];
+    const { dialler, http } = setUp(new FakeResolver({ 'hooks.example.com': () => follow('hooks.example.com') }));
 
     const delivered = await http.post('https://hooks.example.com/', { body: '{}' });
 

@@ -12,8 +12,17 @@ const MAX_VALUE_LENGTH = 4096;
 
 /** They frame the message or choose the peer, which is the HTTP client's business alone. */
 const FRAMING = new Set([
-  ...['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'expect'],
-  ...['http2-settings', '__proto__'],
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'http2-settings',
+  '__proto__',
 ]);
 
 /** May a user have these headers sent along? Names the first one that may not. */

@@ -59,7 +59,7 @@ function ipv6Value(text: string): bigint {
   const [head = '', tail] = text.split('::');
   const front = groupsOf(head);
   const back = tail === undefined ? [] : groupsOf(tail);
-  const zeros = new Array<bigint>(8 - front.length - back.length).fill(0n);
+  const zeros = Array.from({ length: 8 - front.length - back.length }, () => 0n);
   return [...front, ...zeros, ...back].reduce((value, group) => (value << 16n) | group, 0n);
 }
 

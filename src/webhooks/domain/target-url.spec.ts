@@ -72,14 +72,16 @@ describe('judgeTargetUrl', () => {
   });
 
   it.each([
-    ...[
-      'file:///etc/passwd',
-      'gopher://h.example/_x',
-      'ftp://h.example/',
-      'dict://h.example:11211/',
-      'ldap://h.example/',
-    ],
-    ...['data:text/plain,x', 'javascript:alert(1)', 'blob:https://h.example/x', 'ws://h.example/', 'wss://h.example/'],
+    'file:///etc/passwd',
+    'gopher://h.example/_x',
+    'ftp://h.example/',
+    'dict://h.example:11211/',
+    'ldap://h.example/',
+    'data:text/plain,x',
+    'javascript:alert(1)',
+    'blob:https://h.example/x',
+    'ws://h.example/',
+    'wss://h.example/',
     'unix:/run/docker.sock',
   ])('refuses the scheme of %s', (input) => {
     expect(refusal(input)).toBe('scheme-not-allowed');

@@ -30,8 +30,19 @@ const MAX_URL_LENGTH = 2048;
 
 /** Names that mean something only inside a network, a cluster or a machine. */
 const INTERNAL_SUFFIXES = [
-  ...['arpa', 'corp', 'home', 'internal', 'intranet', 'invalid', 'lan', 'local', 'localdomain', 'localhost', 'onion'],
-  ...['private', 'svc'],
+  'arpa',
+  'corp',
+  'home',
+  'internal',
+  'intranet',
+  'invalid',
+  'lan',
+  'local',
+  'localdomain',
+  'localhost',
+  'onion',
+  'private',
+  'svc',
 ];
 
 /**
