@@ -123,7 +123,7 @@ export class Failure extends AppError {
   readonly code = 'SOMETHING';
   constructor(
     readonly kind: ErrorKind,
-    override readonly retryAfterSeconds: number | undefined = undefined,
+    override readonly retryAfterSeconds?: number | undefined,
   ) {
     super('Something happened');
   }

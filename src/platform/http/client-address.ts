@@ -24,7 +24,8 @@ export function trustsProxies(ranges: readonly string[]): (address: string | und
 export function rateLimitKey(candidates: readonly (string | undefined)[]): string {
   const address = candidates.map(toAddress).find((candidate) => candidate !== null);
   if (!address) return 'unknown';
-  if (address instanceof ipaddr.IPv6) return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`)}/64`;
+  if (address instanceof ipaddr.IPv6)
+    return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`).toString()}/64`;
   return address.toString();
 }
 

@@ -33,26 +33,26 @@ export class FrontDoor {
   /** @throws InvalidRequest, RateLimitExceeded or HttpRefusal when the request goes no further. */
   async enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const route = request.is404 ? null : (request.routeOptions.url ?? null);
-    this.reportWhenDone(request, reply, route);
+    const caller = rateLimitKey([request.ip, request.raw.socket.remoteAddress]);
+    this.reportWhenDone(request, reply, route, caller);
     // Set on the raw answer, so that streams and answers that bypass the reply carry them too.
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) reply.raw.setHeader(name, value);
     reply.raw.setHeader('X-Request-Id', request.id);
-    await this.limit(request, reply, route);
+    this.applyLimit(reply, await this.settings.limiter.admit({ method: request.method, route, caller }));
     checkHead(request.raw);
     if (route?.startsWith('/api/') && !acceptsJson(request.headers.accept)) throw new HttpRefusal(answerForStatus(406));
   }
 
-  private async limit(request: FastifyRequest, reply: FastifyReply, route: string | null): Promise<void> {
-    const caller = rateLimitKey([request.ip, request.raw.socket.remoteAddress]);
-    const verdict = await this.settings.limiter.admit({ method: request.method, route, caller });
+  private applyLimit(reply: FastifyReply, verdict: RateLimitVerdict | null): void {
     if (!verdict) return;
-    showLimit(reply, verdict);
+    reply.raw.setHeader('X-RateLimit-Limit', verdict.limit);
+    reply.raw.setHeader('X-RateLimit-Remaining', verdict.remaining);
+    reply.raw.setHeader('X-RateLimit-Reset', verdict.resetEpochSeconds);
     if (verdict.retryAfterSeconds !== null) throw new RateLimitExceeded(verdict.limit, verdict.retryAfterSeconds);
   }
 
-  private reportWhenDone(request: FastifyRequest, reply: FastifyReply, route: string | null): void {
+  private reportWhenDone(request: FastifyRequest, reply: FastifyReply, route: string | null, caller: string): void {
     const startedAt = performance.now();
-    const caller = request.ip;
     reply.raw.once('close', () => {
       const finished = {
         method: request.method,
@@ -72,12 +72,6 @@ export class FrontDoor {
     else if (MUTATING.has(finished.method)) this.settings.log.info(fields, 'request answered');
     else this.settings.log.debug(fields, 'request answered');
   }
-}
-
-function showLimit(reply: FastifyReply, { limit, remaining, resetEpochSeconds }: RateLimitVerdict): void {
-  reply.raw.setHeader('X-RateLimit-Limit', limit);
-  reply.raw.setHeader('X-RateLimit-Remaining', remaining);
-  reply.raw.setHeader('X-RateLimit-Reset', resetEpochSeconds);
 }
 
 /** Without the query: callers put keys and tokens there. */

@@ -11,8 +11,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const OPENING = new Set([0x5b, 0x7b]);
-const CLOSING = new Set([0x5d, 0x7d]);
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
 
 /**
  * Bytes to the object that they say. Of a key that comes twice the last one wins, as JSON.parse has it.
@@ -38,8 +40,8 @@ function refuseWideOrDeep(bytes: Buffer): void {
       if (byte === BACKSLASH) at++;
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
-    else if (OPENING.has(byte)) depth++;
-    else if (CLOSING.has(byte)) depth--;
+    else if (byte === BRACKET_OPEN || byte === BRACE_OPEN) depth++;
+    else if (byte === BRACKET_CLOSE || byte === BRACE_CLOSE) depth--;
     else if (byte === COMMA || byte === COLON) separators++;
     if (depth > MAX_DEPTH) throw new InvalidRequest('body', `The body is nested deeper than ${MAX_DEPTH} levels`);
     if (separators > MAX_SEPARATORS) throw new InvalidRequest('body', 'The body has too many values');

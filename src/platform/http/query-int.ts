@@ -22,9 +22,9 @@ export function QueryInt(options: QueryIntOptions): PropertyDecorator {
   return applyDecorators(
     Expose(),
     Transform(({ value }: { value: unknown }) => (value === undefined ? fallback : toWholeNumber(value))),
-    IsInt({ message: 'must be a whole number' }),
-    Min(min, { message: `must be at least ${min}` }),
-    Max(max, { message: `must be at most ${max}` }),
+    Max(max, { message: `must be a whole number from ${min} to ${max}` }),
+    Min(min, { message: `must be a whole number from ${min} to ${max}` }),
+    IsInt({ message: `must be a whole number from ${min} to ${max}` }),
     ...(required ? [] : [IsOptional()]),
     ApiProperty({
       type: 'integer',

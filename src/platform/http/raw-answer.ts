@@ -33,16 +33,23 @@ export class ParserErrors {
 
   answer(error: Error & { code?: string }, socket: Socket): void {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
-    if (socket.writable && !this.isAnswering(socket)) socket.write(responseBytes(error.code));
+    const exchange = this.latest.get(socket);
+    if (exchange && !exchange.response.writableFinished && exchange.request.complete) {
+      closeAfter(exchange.response, socket);
+      return;
+    }
+    // Bytes written into an answer that has begun would be taken for a part of it.
+    const hasBegun = exchange && exchange.response.headersSent && !exchange.response.writableFinished;
+    if (socket.writable && !hasBegun) socket.write(responseBytes(error.code));
     socket.destroy();
   }
+}
 
-  /** Bytes written now would be taken for a part, or for the whole, of an answer that is still on its way. */
-  private isAnswering(socket: Socket): boolean {
-    const exchange = this.latest.get(socket);
-    if (!exchange || exchange.response.writableFinished) return false;
-    return exchange.response.headersSent || exchange.request.complete;
-  }
+/** What is broken came behind a whole request: that one is still answered, and nothing more is read. */
+function closeAfter(response: ServerResponse, socket: Socket): void {
+  socket.pause();
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+  response.once('close', () => socket.destroySoon());
 }
 
 function responseBytes(code: string | undefined): string {

@@ -30,6 +30,8 @@ export function acceptsJson(accept: string | undefined): boolean {
 }
 
 function checkHeaders({ rawHeaders, httpVersion }: RequestHead): void {
+  // Node still serves HTTP/0.9, which has neither headers nor a status to answer with.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw new InvalidRequest('request', 'This is not HTTP/1.1');
   const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
   if (names.includes('__proto__')) throw new InvalidRequest('headers', 'This header name is not allowed');
   const hosts = names.filter((name) => name === 'host').length;

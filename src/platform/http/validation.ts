@@ -17,7 +17,8 @@ export function createValidationPipe(): ValidationPipe {
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
-    validationError: { target: false, value: false },
+    // The value stays until the failures are told apart: an absent one has a single failure, that it is required.
+    validationError: { target: false, value: true },
     exceptionFactory: (errors) => toInvalidRequest(errors),
   });
 }
@@ -29,12 +30,17 @@ export function toInvalidRequest(errors: readonly ValidationError[]): InvalidReq
 }
 
 function failuresOf(error: ValidationError, parent: string): FieldFailure[] {
-  const field = joined(parent, error.property);
-  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
-    field: shortened(field),
-    reason: shortened(rule === UNKNOWN_FIELD ? 'This field is not known' : message, 300),
-  }));
-  return [...own, ...(error.children ?? []).flatMap((child) => failuresOf(child, field))];
+  const path = joined(parent, error.property);
+  const own = reasonsOf(error).map((reason) => ({ field: shortened(path), reason: shortened(reason, 300) }));
+  return [...own, ...(error.children ?? []).flatMap((child) => failuresOf(child, path))];
+}
+
+function reasonsOf({ constraints = {}, value }: ValidationError): string[] {
+  if (UNKNOWN_FIELD in constraints) return ['This field is not known'];
+  // Decorators run from the last to the first; the first one written is the most telling.
+  const reasons = [...new Set(Object.values(constraints).toReversed())];
+  if (value !== undefined || reasons.length === 0) return reasons;
+  return [constraints['isDefined'] ?? constraints['isNotEmpty'] ?? 'This is required'];
 }
 
 function joined(parent: string, property: string): string {
