@@ -72,7 +72,8 @@ function belongsHere(pointer: Pointer, dataDir: string): boolean {
 async function ownerOf(home: string): Promise<Account | null> {
   const found = await stat(home).catch(() => null);
   if (found === null || found.uid === 0) return null;
-  return { name: `with the id ${found.uid}`, uid: found.uid, gid: found.gid };
+  const name = readAccounts().find(({ uid }) => uid === found.uid)?.name;
+  return { name: name ?? String(found.uid), uid: found.uid, gid: found.gid };
 }
 
 function pointerPath(dataDir: string): string {
@@ -104,11 +105,15 @@ function findAccount(): Account {
 }
 
 function accountNamed(name: string): Account | null {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${name}:`));
-  const [, , uid, gid] = line?.split(':') ?? [];
-  return uid === undefined || gid === undefined ? null : { name, uid: Number(uid), gid: Number(gid) };
+  return readAccounts().find((account) => account.name === name) ?? null;
+}
+
+function readAccounts(): Account[] {
+  const lines = readFileSync('/etc/passwd', 'utf8').trim().split('\n');
+  return lines.map((line) => {
+    const [name = '', , uid, gid] = line.split(':');
+    return { name, uid: Number(uid), gid: Number(gid) };
+  });
 }
 
 /** Whether every directory down to this one lets the account pass. */

@@ -1,0 +1,19 @@
+// `npm test`: set-up, then every test. Arguments go to Jest: `npm test -- test/setup`.
+import { argv } from 'node:process';
+import { runInForeground } from './lib/processes.mjs';
+import { at, pinnedNode, requireUsableNode } from './lib/project.mjs';
+import { setUp } from './setup.mjs';
+
+requireUsableNode();
+try {
+  await setUp();
+  const jest = [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    at('node_modules/jest/bin/jest.js'),
+  ];
+  process.exitCode = await runInForeground(pinnedNode(), [...jest, ...argv.slice(2)]);
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
