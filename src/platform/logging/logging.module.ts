@@ -1,4 +1,4 @@
-import { type DynamicModule, type LoggerService, Module } from '@nestjs/common';
+import { type DynamicModule, type LoggerService, Module, RequestMethod } from '@nestjs/common';
 import { Logger as NestPinoLogger, LoggerModule, type Params, PinoLogger } from 'nestjs-pino';
 import type { Logging } from './logging.js';
 import { SecretScrubber } from './secret-scrubber.js';
@@ -34,5 +34,7 @@ function paramsFor(root: Logging['root']): Params {
       quietReqLogger: true,
       customAttributeKeys: { reqId: 'requestId' },
     },
+    // nestjs-pino's own default, `{/*splat}`, gets a second slash from @fastify/middie and then matches nothing.
+    forRoutes: [{ path: '*path', method: RequestMethod.ALL }],
   };
 }
