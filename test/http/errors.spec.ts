@@ -82,6 +82,7 @@ describe('an error that nobody foresaw', () => {
   it.each([
     new Error('relation "instances" does not exist at /srv/app/x.js:1'),
     Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (id)=(1)' }),
+    Object.assign(new Error('Response status code 404'), { statusCode: 404, code: 'UND_ERR_RESPONSE' }),
     'a string',
     undefined,
     null,

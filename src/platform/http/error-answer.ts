@@ -105,11 +105,16 @@ function headersFor(status: number, retryAfterSeconds?: number): Pick<ErrorAnswe
   return seconds === undefined ? {} : { headers: { 'Retry-After': String(Math.max(1, Math.ceil(seconds))) } };
 }
 
-/** Nest wraps Fastify's own 4xx errors in an HttpException and keeps the original as its cause. */
+/**
+ * Nest wraps Fastify's own 4xx errors in an HttpException and keeps the original as its cause. A status on any other error is
+ * not ours to repeat: HTTP clients put the status of somebody else's answer there.
+ */
 function fastifyErrorIn(error: unknown): { code: string; status: number } | null {
   const source = error instanceof HttpException ? error.cause : error;
   if (!(source instanceof Error)) return null;
-  const { code, statusCode } = source as Error & { code?: unknown; statusCode?: unknown };
+  const { code = '', statusCode } = source as Error & { code?: string; statusCode?: unknown };
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return null;
-  return { code: typeof code === 'string' ? code : '', status: statusCode };
+  // Fastify marks a body that broke off with 400, under the code of the socket.
+  const isFastify = String(code).startsWith('FST_') || (code === 'ECONNRESET' && statusCode === 400);
+  return isFastify || error instanceof HttpException ? { code: String(code), status: statusCode } : null;
 }
