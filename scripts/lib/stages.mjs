@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname } from 'node:path';
 import { at, pinnedNode } from './project.mjs';
 
+const SHOWN_LINES = 40;
 const QUIET = {
   SCARF_ANALYTICS: 'false',
   CHECKPOINT_DISABLE: '1',
@@ -143,5 +144,9 @@ async function runQuietly(program, args, env = { ...process.env, ...QUIET }) {
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   const code = await new Promise((done, fail) => child.once('error', fail).once('close', done));
-  if (code !== 0) throw new Error(`${program} ${args.join(' ')} failed (${code}):\n${output.trim()}`);
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} failed (${code}):\n${beginningOf(output)}`);
+}
+
+function beginningOf(output) {
+  return output.trim().split('\n').slice(0, SHOWN_LINES).join('\n');
 }

@@ -23,48 +23,24 @@ export type TakeAnswer =
   | { readonly kind: 'wait'; readonly waitMs: number }
   | { readonly kind: 'open' };
 
-const NOT_YET_CALLED: GateState = {
-  consecutiveFailures: 0,
-  pausedUntil: null,
-  openUntil: null,
-  lastSuccessAt: null,
-  lastFailureAt: null,
-  lastFailureClass: null,
-};
-
 /** The gate's single row, moved by single statements on the database's clock, so that replicas agree. */
 @Injectable()
 export class GateRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async take({ burst, perSecond, needed, failuresToOpen }: TakeRequest): Promise<TakeAnswer> {
-    const rows = await this.prisma.$queryRaw<{ taken: boolean; failures: number; open: boolean; wait_ms: number }[]>`
-      WITH made AS (
-        INSERT INTO upstream_gate (name, tokens, refilled_at, consecutive_failures)
-        VALUES ('novita', ${burst}::float8, clock_timestamp(), 0) ON CONFLICT (name) DO NOTHING
-      ), seen AS (
-        SELECT LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) AS level,
-               consecutive_failures AS failures,
-               consecutive_failures >= ${failuresToOpen} AND open_until > clock_timestamp() AS open,
-               GREATEST(0, extract(epoch FROM COALESCE(paused_until, clock_timestamp()) - clock_timestamp())) AS pause
-          FROM upstream_gate WHERE name = 'novita' FOR UPDATE
-      ), taken AS (
-        UPDATE upstream_gate g SET
-          tokens = seen.level - 1,
-          refilled_at = clock_timestamp(),
-          -- One probe at a time while the circuit is half open.
-          open_until = CASE WHEN seen.failures >= ${failuresToOpen} THEN clock_timestamp() + interval '5 seconds' ELSE g.open_until END
-        FROM seen WHERE g.name = 'novita' AND NOT COALESCE(seen.open, false) AND seen.pause = 0 AND seen.level >= ${needed}::float8
-        RETURNING 1
-      )
-      SELECT EXISTS (SELECT FROM taken) AS taken, failures, COALESCE(open, false) AS open,
-             (1000 * GREATEST(pause, (${needed}::float8 - level) / ${perSecond}::float8))::float8 AS wait_ms
-        FROM seen`;
-    const row = rows[0];
-    // The very first call of all makes the row; it is there for the next try.
-    if (!row) return { kind: 'wait', waitMs: 0 };
-    if (row.taken) return { kind: 'taken', failures: row.failures };
-    return row.open ? { kind: 'open' } : { kind: 'wait', waitMs: row.wait_ms };
+    const taken = await this.prisma.$queryRaw<{ failures: number }[]>`
+      UPDATE upstream_gate SET
+        tokens = LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) - 1,
+        refilled_at = clock_timestamp(),
+        -- One probe at a time while the circuit is half open.
+        open_until = CASE WHEN consecutive_failures >= ${failuresToOpen} THEN clock_timestamp() + interval '5 seconds' END
+      WHERE name = 'novita'
+        AND (consecutive_failures < ${failuresToOpen} OR open_until <= clock_timestamp())
+        AND COALESCE(paused_until, clock_timestamp()) <= clock_timestamp()
+        AND LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) >= ${needed}::float8
+      RETURNING consecutive_failures AS failures`;
+    return taken[0] ? { kind: 'taken', failures: taken[0].failures } : this.explainRefusal(perSecond, needed, failuresToOpen);
   }
 
   async pause(seconds: number): Promise<void> {
@@ -92,7 +68,17 @@ export class GateRepository {
   }
 
   async read(): Promise<GateState> {
-    const row = await this.prisma.upstreamGate.findUnique({ where: { name: 'novita' } });
-    return row ?? NOT_YET_CALLED;
+    return this.prisma.upstreamGate.findUniqueOrThrow({ where: { name: 'novita' } });
+  }
+
+  private async explainRefusal(perSecond: number, needed: number, failuresToOpen: number): Promise<TakeAnswer> {
+    const rows = await this.prisma.$queryRaw<{ open: boolean; wait_ms: number }[]>`
+      SELECT consecutive_failures >= ${failuresToOpen} AND open_until > clock_timestamp() AS open,
+             (1000 * GREATEST(
+               extract(epoch FROM COALESCE(paused_until, clock_timestamp()) - clock_timestamp()),
+               (${needed}::float8 - tokens) / ${perSecond}::float8 - extract(epoch FROM clock_timestamp() - refilled_at)
+             ))::float8 AS wait_ms
+        FROM upstream_gate WHERE name = 'novita'`;
+    return rows[0]?.open ? { kind: 'open' } : { kind: 'wait', waitMs: rows[0]?.wait_ms ?? 0 };
   }
 }

@@ -34,12 +34,15 @@ CREATE TABLE "instances" (
     "next_check_at" TIMESTAMPTZ(3),
     "current_placement_id" TEXT,
     "connection" JSONB,
-    "connection_read_at" TIMESTAMPTZ(3),
+    "action" TEXT,
+    "action_sent_at" TIMESTAMPTZ(3),
     "probe_started_at" TIMESTAMPTZ(3),
     "probe_last_seen" TEXT,
-    "restart_requested_at" TIMESTAMPTZ(3),
     "stop_requested_at" TIMESTAMPTZ(3),
     "loss_count" INTEGER NOT NULL DEFAULT 0,
+    "lost_at" TIMESTAMPTZ(3),
+    "loss_reason" TEXT,
+    "recovery_trigger" TEXT,
     "event_sequence" INTEGER NOT NULL DEFAULT 0,
     "version" INTEGER NOT NULL DEFAULT 1,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
@@ -62,6 +65,7 @@ CREATE TABLE "placements" (
     "billing_mode" TEXT NOT NULL,
     "gpu_num" INTEGER NOT NULL,
     "price_per_hour_micros" BIGINT NOT NULL,
+    "ports" JSONB NOT NULL DEFAULT '[]',
     "novita_id" TEXT,
     "create_sent_at" TIMESTAMPTZ(3),
     "outcome_unknown_since" TIMESTAMPTZ(3),
@@ -72,10 +76,10 @@ CREATE TABLE "placements" (
     "last_seen_at" TIMESTAMPTZ(3),
     "missing_since" TIMESTAMPTZ(3),
     "missing_at" TIMESTAMPTZ(3),
-    "started_at" TIMESTAMPTZ(3),
     "billed_from" TIMESTAMPTZ(3),
     "billed_to" TIMESTAMPTZ(3),
     "retire_reason" TEXT,
+    "delete_sent_at" TIMESTAMPTZ(3),
     "retire_attempts" INTEGER NOT NULL DEFAULT 0,
     "next_check_at" TIMESTAMPTZ(3),
     "version" INTEGER NOT NULL DEFAULT 1,
@@ -194,6 +198,18 @@ CREATE TABLE "stock_outs" (
     CONSTRAINT "stock_outs_pkey" PRIMARY KEY ("cluster_id","product_id","billing_mode")
 );
 
+-- CreateTable
+CREATE TABLE "orphans" (
+    "novita_id" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "instance_id" TEXT,
+    "first_seen_at" TIMESTAMPTZ(3) NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "removed_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "orphans_pkey" PRIMARY KEY ("novita_id")
+);
+
 -- CreateIndex
 CREATE INDEX "instances_team_id_created_at_id_idx" ON "instances"("team_id", "created_at" DESC, "id");
 
@@ -250,3 +266,6 @@ ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_event_id_fke
 
 -- AddForeignKey
 ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_endpoint_id_fkey" FOREIGN KEY ("endpoint_id") REFERENCES "webhook_endpoints"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- The gate has exactly one row; more tokens than any bucket holds means: full.
+INSERT INTO "upstream_gate" ("name", "tokens", "refilled_at", "consecutive_failures") VALUES ('novita', 1000000000, now(), 0);

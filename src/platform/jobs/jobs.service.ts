@@ -74,7 +74,7 @@ export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   async work<P extends object>(job: Job<P>, handler: Handler): Promise<void> {
-    await this.boss.work<object, unknown, { perJobResults: true }>(
+    await this.boss.work(
       job.name,
       {
         perJobResults: true,
@@ -84,7 +84,7 @@ export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
         pollingIntervalSeconds: 1,
         notifyPollingIntervalSeconds: 10,
       },
-      (jobs) => Promise.all(jobs.map((one) => this.handle(one, handler))),
+      (batch: BossJob<object>[]) => Promise.all(batch.map((one) => this.handle(one, handler))),
     );
   }
 

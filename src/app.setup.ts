@@ -1,0 +1,35 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import pluginMetadata from './generated/metadata.js';
+import { TrafficCounts } from './metrics/traffic-counts.js';
+import type { Settings } from './platform/config.js';
+import { configureHttp, createFastifyAdapter } from './platform/http/configure-http.js';
+import { setUpOpenApi } from './platform/http/openapi.js';
+import { createLogging } from './platform/logging/logging.js';
+import { nestLogger } from './platform/logging/logging.module.js';
+import { VERSION } from './platform/version.js';
+
+/** The whole application, configured but not listening yet; tests call this too. */
+export async function createApp(settings: Settings): Promise<NestFastifyApplication> {
+  const logging = createLogging({ level: settings.logLevel, base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) } });
+  for (const secret of [settings.novitaApiKey, settings.webhookSecret]) if (secret !== null) logging.scrubber.register(secret);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings, logging), createFastifyAdapter(settings), {
+    logger: nestLogger(logging),
+    abortOnError: false,
+  });
+  const traffic = app.get(TrafficCounts);
+  configureHttp(app, {
+    trustedProxies: settings.trustedProxies,
+    rateLimit: {
+      enabled: settings.rateLimitEnabled,
+      createPerMinute: settings.rateLimitCreatePerMinute,
+      statusPerMinute: settings.rateLimitStatusPerMinute,
+      generalPerHour: settings.rateLimitGeneralPerHour,
+    },
+    log: logging.root,
+    onFinished: (finished) => traffic.note(finished),
+  });
+  await setUpOpenApi(app, { version: VERSION, pluginMetadata });
+  return app;
+}

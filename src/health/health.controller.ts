@@ -1,0 +1,39 @@
+import { Controller, Get, HttpStatus, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { HealthReport, ProbeReport } from './health.dto.js';
+import { HealthService } from './health.service.js';
+
+@ApiTags('health')
+@Controller('health')
+export class HealthController {
+  constructor(private readonly health: HealthService) {}
+
+  /** The service and what it depends on. */
+  @Get()
+  @ApiOkResponse({ type: HealthReport })
+  @ApiResponse({ status: 503, type: HealthReport, description: 'The service or a dependency is unhealthy' })
+  async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthReport> {
+    const { isHealthy, report } = await this.health.report();
+    reply.status(isHealthy ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
+    return report;
+  }
+
+  /** The process answers; depends on nothing outside it. */
+  @Get('live')
+  @ApiOkResponse({ type: ProbeReport })
+  getLiveness(): ProbeReport {
+    return { status: 'ok' };
+  }
+
+  /** Can take requests: database and job queue are there, and the process is not draining. */
+  @Get('ready')
+  @ApiOkResponse({ type: ProbeReport })
+  @ApiResponse({ status: 503, type: ProbeReport, description: 'Not now' })
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<ProbeReport> {
+    const failing = await this.health.failingForReady();
+    if (failing.length === 0) return { status: 'ok' };
+    reply.status(HttpStatus.SERVICE_UNAVAILABLE);
+    return { status: 'unavailable', failing };
+  }
+}

@@ -1,0 +1,87 @@
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { HealthCheckService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { CallBudget, type UpstreamHealth } from '../novita/call-budget.js';
+import { Clock } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { VERSION } from '../platform/version.js';
+import type { HealthReport } from './health.dto.js';
+import { HealthIndicators } from './health.indicators.js';
+
+/** Probes come often and from several sides; what one learned is good for the others for this long. */
+const GOOD_FOR_MS = 500;
+
+type Checks = ReadonlyMap<string, boolean>;
+
+@Injectable()
+export class HealthService implements BeforeApplicationShutdown {
+  private draining = false;
+  private cached: { readonly until: number; readonly checks: Promise<Checks> } | null = null;
+
+  constructor(
+    private readonly terminus: HealthCheckService,
+    private readonly indicators: HealthIndicators,
+    private readonly budget: CallBudget,
+    private readonly clock: Clock,
+    private readonly settings: Settings,
+  ) {}
+
+  beforeApplicationShutdown(): void {
+    this.draining = true;
+  }
+
+  async report(): Promise<{ isHealthy: boolean; report: HealthReport }> {
+    const checks = await this.check();
+    const word = (name: string) => (checks.get(name) === true ? 'healthy' : 'unhealthy');
+    const isHealthy = !this.draining && [...checks.values()].every(Boolean);
+    const gate = checks.get('database') === true ? await this.budget.health().catch(() => null) : null;
+    const report: HealthReport = {
+      status: isHealthy ? 'healthy' : 'unhealthy',
+      timestamp: this.clock.now().toISOString(),
+      uptime: Math.floor(process.uptime()),
+      dependencies: { novitaApi: word('novitaApi'), cache: word('cache'), database: word('database'), jobs: word('jobs') },
+      upstream: this.describeUpstream(gate),
+      version: VERSION,
+    };
+    return { isHealthy, report };
+  }
+
+  /** Ready means: can take requests. An upstream that is down does not take all replicas out of service at once. */
+  async failingForReady(): Promise<string[]> {
+    if (this.draining) return ['draining'];
+    const checks = await this.check();
+    return ['database', 'jobs'].filter((name) => checks.get(name) !== true);
+  }
+
+  private describeUpstream(gate: UpstreamHealth | null): HealthReport['upstream'] {
+    const isFailing = gate !== null && gate.consecutiveFailures > 0 && gate.lastFailureClass !== null;
+    return {
+      sandbox: this.settings.upstreamIsSandbox,
+      circuit: gate?.isOpen === true ? 'open' : 'closed',
+      ...(isFailing && { lastFailure: gate.lastFailureClass ?? '' }),
+    };
+  }
+
+  private async check(): Promise<Checks> {
+    const now = performance.now();
+    if (this.cached !== null && now < this.cached.until) return this.cached.checks;
+    this.cached = { until: now + GOOD_FOR_MS, checks: this.ask() };
+    return this.cached.checks;
+  }
+
+  /** Terminus throws when a check is down; the shape of the answer is the contract's, not its. */
+  private async ask(): Promise<Checks> {
+    const { indicators } = this;
+    const checks = [() => indicators.database(), () => indicators.novitaApi(), () => indicators.jobQueue(), () => indicators.cache()];
+    const results = await this.terminus.check(checks).then(
+      ({ details }) => details,
+      (error: unknown) => detailsOf(error),
+    );
+    return new Map(Object.entries(results).map(([name, { status }]) => [name, status === 'up']));
+  }
+}
+
+function detailsOf(error: unknown): HealthIndicatorResult {
+  const response = error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function' ? (error.getResponse() as unknown) : null;
+  if (typeof response === 'object' && response !== null && 'details' in response) return response.details as HealthIndicatorResult;
+  throw error;
+}

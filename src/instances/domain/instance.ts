@@ -1,0 +1,160 @@
+import type { BillingMode } from '../../novita/novita-client.js';
+
+/** The contract's six words. What is finer is the phase. */
+export type InstanceStatus = 'creating' | 'starting' | 'running' | 'failed' | 'stopped' | 'exited';
+
+export type Phase =
+  | 'queued'
+  | 'buying'
+  | 'provisioning'
+  | 'pulling'
+  | 'starting'
+  | 'probing'
+  | 'running'
+  | 'stopping'
+  | 'stopped'
+  | 'restarting'
+  | 'exited'
+  | 'migrating'
+  | 'failed'
+  | 'deleting'
+  | 'deleted';
+
+export type Desired = 'running' | 'stopped' | 'deleted';
+/** A call to the machine that a phase is about. */
+export type Action = 'start' | 'stop' | 'restart';
+export type SpotPolicy = 'migrate' | 'replace' | 'none';
+
+/** How to find out that the application inside answers. */
+export interface Readiness {
+  readonly port: number;
+  /** With a path: an HTTP answer of 2xx or 3xx; without: a TCP connect. */
+  readonly path?: string;
+  readonly timeoutSeconds: number;
+}
+
+export interface PortMapping {
+  readonly port: number;
+  readonly endpoint: string;
+  readonly type: string;
+}
+
+/** How a user gets into the machine; good until its next start. */
+export interface Connection {
+  readonly portMappings: readonly PortMapping[];
+  readonly ssh: string | null;
+  readonly sshPassword: string | null;
+  readonly jupyter: string | null;
+  readonly webTerminal: string | null;
+}
+
+export interface Instance {
+  readonly id: string;
+  readonly teamId: string;
+  readonly name: string;
+  readonly productName: string;
+  readonly templateId: string;
+  readonly gpuNum: number;
+  readonly rootfsSizeGb: number;
+  readonly region: string;
+  readonly billingMode: BillingMode;
+  readonly webhookUrl: string | null;
+  readonly readiness: Readiness | null;
+  readonly spotPolicy: SpotPolicy;
+  readonly fallbackToOnDemand: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly desired: Desired;
+  readonly phase: Phase;
+  readonly phaseSince: Date;
+  readonly reasonCode: string | null;
+  readonly reasonMessage: string | null;
+  readonly deadlineAt: Date | null;
+  readonly nextCheckAt: Date | null;
+  readonly currentPlacementId: string | null;
+  readonly connection: Connection | null;
+  readonly action: Action | null;
+  readonly actionSentAt: Date | null;
+  readonly probeStartedAt: Date | null;
+  readonly probeLastSeen: string | null;
+  readonly stopRequestedAt: Date | null;
+  readonly lossCount: number;
+  readonly lostAt: Date | null;
+  readonly lossReason: string | null;
+  readonly recoveryTrigger: string | null;
+  readonly eventSequence: number;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly readyAt: Date | null;
+  readonly deletedAt: Date | null;
+}
+
+/** Every move an instance can make. To read this table is to read the lifecycle. */
+export const MOVES = {
+  queued: ['buying', 'failed', 'deleting'],
+  buying: ['queued', 'provisioning', 'failed', 'deleting'],
+  provisioning: ['queued', 'pulling', 'starting', 'probing', 'running', 'exited', 'failed', 'deleting'],
+  pulling: ['queued', 'provisioning', 'starting', 'probing', 'running', 'exited', 'failed', 'deleting'],
+  starting: ['queued', 'provisioning', 'pulling', 'probing', 'running', 'stopped', 'exited', 'migrating', 'failed', 'deleting'],
+  probing: ['queued', 'starting', 'running', 'exited', 'failed', 'deleting'],
+  running: ['stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
+  stopping: ['stopped', 'exited', 'failed', 'deleting'],
+  stopped: ['starting', 'failed', 'deleting'],
+  restarting: ['probing', 'running', 'exited', 'failed', 'deleting'],
+  exited: ['queued', 'starting', 'migrating', 'running', 'stopped', 'failed', 'deleting'],
+  migrating: ['queued', 'starting', 'probing', 'running', 'exited', 'stopping', 'failed', 'deleting'],
+  failed: ['deleting'],
+  deleting: ['deleted'],
+  deleted: [],
+} as const satisfies Record<Phase, readonly Phase[]>;
+
+export class IllegalMove extends Error {
+  constructor(
+    readonly from: Phase,
+    readonly to: Phase,
+  ) {
+    super(`An instance cannot move from ${from} to ${to}`);
+  }
+}
+
+export function canMove(from: Phase, to: Phase): boolean {
+  return (MOVES[from] as readonly Phase[]).includes(to);
+}
+
+/** The instance in its next phase. What belonged to the former phase (reason, action) is gone unless `change` gives it anew. */
+export function moveTo(instance: Instance, phase: Phase, now: Date, change: Partial<Instance> = {}): Instance {
+  if (!canMove(instance.phase, phase)) throw new IllegalMove(instance.phase, phase);
+  const fresh = { reasonCode: null, reasonMessage: null, action: null, actionSentAt: null };
+  return { ...instance, ...fresh, ...change, phase, phaseSince: now, updatedAt: now };
+}
+
+const STATUS: Record<Phase, InstanceStatus> = {
+  queued: 'creating',
+  buying: 'creating',
+  provisioning: 'starting',
+  pulling: 'starting',
+  starting: 'starting',
+  probing: 'starting',
+  running: 'running',
+  stopping: 'running',
+  stopped: 'stopped',
+  restarting: 'starting',
+  exited: 'exited',
+  migrating: 'starting',
+  failed: 'failed',
+  deleting: 'exited',
+  deleted: 'exited',
+};
+
+export function statusOf(phase: Phase): InstanceStatus {
+  return STATUS[phase];
+}
+
+export function phasesOf(status: InstanceStatus): Phase[] {
+  return (Object.keys(STATUS) as Phase[]).filter((phase) => STATUS[phase] === status);
+}
+
+/** Nothing more happens to it by itself. */
+export function isAtRest(phase: Phase): boolean {
+  return phase === 'stopped' || phase === 'failed' || phase === 'deleted';
+}

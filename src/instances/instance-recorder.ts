@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import { type Actor, isNotified, type NewEvent } from '../events/event.js';
+import { EventsService } from '../events/events.service.js';
+import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
+import { Jobs } from '../platform/jobs/jobs.service.js';
+import { Random } from '../platform/random.js';
+import { webhookBody } from '../webhooks/domain/payload.js';
+import { Outbox } from '../webhooks/outbox.js';
+import type { Change, EventDraft } from './domain/change.js';
+import { type Instance, statusOf } from './domain/instance.js';
+import type { Placement } from './domain/placement.js';
+import { reconcileInstance, retirePlacement } from './instances.jobs.js';
+import { InstancesRepository } from './instances.repository.js';
+import { PlacementsRepository } from './placements.repository.js';
+
+class SomeoneWasFresher extends Error {}
+
+/** The "record" of read, decide, act, record: one short transaction, guarded by the versions that were read. */
+@Injectable()
+export class InstanceRecorder {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly instances: InstancesRepository,
+    private readonly placements: PlacementsRepository,
+    private readonly events: EventsService,
+    private readonly outbox: Outbox,
+    private readonly jobs: Jobs,
+    private readonly random: Random,
+  ) {}
+
+  /** The instance as stored; null when another writer came first: nothing was written, and what was decided is void. */
+  async record(change: Change): Promise<Instance | null> {
+    try {
+      return await this.unitOfWork.run((tx) => this.write(change, tx));
+    } catch (error) {
+      if (error instanceof SomeoneWasFresher) return null;
+      throw error;
+    }
+  }
+
+  async recordNew(instance: Instance, actor: Actor, alongside?: (tx: Tx) => Promise<void>): Promise<Instance> {
+    const event = this.toEvent({ type: 'instance.requested', actor }, null, instance);
+    const inserted = { ...instance, eventSequence: event.sequence };
+    await this.unitOfWork.run(async (tx) => {
+      await this.instances.insert(inserted, tx);
+      await this.writeEvent(event, inserted, tx);
+      await this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx);
+      await alongside?.(tx);
+    });
+    return inserted;
+  }
+
+  placementsOf(instanceId: string): Promise<Placement[]> {
+    return this.placements.listOf(instanceId);
+  }
+
+  private async write({ before, after, bought, placements = [], event: given, alongside }: Change, tx: Tx): Promise<Instance> {
+    const draft = given ?? (before.phase === after.phase ? null : PROGRESS);
+    const event = draft && this.toEvent(draft, before, after);
+    const row = { ...after, version: before.version, eventSequence: event?.sequence ?? before.eventSequence };
+    if (!(await this.instances.update(row, tx))) throw new SomeoneWasFresher();
+    if (bought) await this.placements.insert(bought, tx);
+    for (const placement of placements) {
+      if (!(await this.placements.update(placement, tx))) throw new SomeoneWasFresher();
+      if (placement.state === 'retiring') await this.jobs.enqueue(retirePlacement, { placementId: placement.id }, tx);
+    }
+    if (event) await this.writeEvent(event, after, tx);
+    if (isDue(after)) await this.jobs.enqueue(reconcileInstance, { instanceId: after.id }, tx);
+    await alongside?.(tx);
+    return { ...row, version: before.version + 1 };
+  }
+
+  private async writeEvent(event: NewEvent, instance: Instance, tx: Tx): Promise<void> {
+    await this.events.record(event, tx);
+    if (event.body !== null) await this.outbox.add(event, instance.webhookUrl, tx);
+  }
+
+  private toEvent(draft: EventDraft, before: Instance | null, after: Instance): NewEvent {
+    const occurredAt = after.updatedAt;
+    return {
+      id: `evt_${this.random.ulid(occurredAt)}`,
+      instanceId: after.id,
+      teamId: after.teamId,
+      sequence: (before?.eventSequence ?? 0) + 1,
+      type: draft.type,
+      actor: draft.actor,
+      fromPhase: before?.phase ?? null,
+      toPhase: after.phase,
+      reasonCode: after.reasonCode,
+      data: { ...(after.reasonMessage === null ? {} : { message: after.reasonMessage }), ...draft.data },
+      body: isNotified(draft.type) ? toBody(draft, after, occurredAt) : null,
+      occurredAt,
+    };
+  }
+}
+
+const PROGRESS: EventDraft = { type: 'instance.progressed', actor: 'service' };
+
+function isDue(instance: Instance): boolean {
+  return instance.nextCheckAt !== null && instance.nextCheckAt <= instance.updatedAt;
+}
+
+function toBody({ type, migration }: EventDraft, instance: Instance, occurredAt: Date): string | null {
+  if (!isNotified(type)) return null;
+  const { id, name, phase, connection, reasonCode, reasonMessage } = instance;
+  const tellsError = type === 'instance.failed' || type === 'instance.migration_failed';
+  return webhookBody({
+    type,
+    occurredAt,
+    instance: {
+      id,
+      name,
+      status: statusOf(phase),
+      connectionDetails: connection && {
+        ...(connection.ssh === null ? {} : { ssh: connection.ssh }),
+        ...(connection.jupyter === null ? {} : { jupyter: connection.jupyter }),
+      },
+    },
+    ...(tellsError ? { error: { code: reasonCode ?? 'INTERNAL_ERROR', message: reasonMessage ?? 'The instance failed' } } : {}),
+    ...(migration === undefined ? {} : { migration }),
+  });
+}

@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { EventsModule } from '../events/events.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { InstanceRecorder } from './instance-recorder.js';
+import { InstancesController } from './instances.controller.js';
+import { InstancesRepository } from './instances.repository.js';
+import { InstancesService } from './instances.service.js';
+import { PlacementsRepository } from './placements.repository.js';
+import { StartTimes } from './start-times.js';
+
+@Module({
+  imports: [EventsModule, WebhooksModule],
+  controllers: [InstancesController],
+  providers: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository, StartTimes],
+  exports: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository],
+})
+export class InstancesModule {}

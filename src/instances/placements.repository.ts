@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import type { Placement as PlacementRow, Prisma } from '../generated/prisma/client.js';
+import type { MachineStatus, MappedPort, SpotStatus } from '../novita/novita-client.js';
+import { PrismaService } from '../platform/database/prisma.service.js';
+import type { Tx } from '../platform/database/unit-of-work.js';
+import type { Placement, PlacementState } from './domain/placement.js';
+
+const LIVE = ['intended', 'confirmed', 'retiring'];
+
+@Injectable()
+export class PlacementsRepository {
+  constructor(private readonly prisma: PrismaService) {}
+
+  async insert(placement: Placement, tx: Tx): Promise<void> {
+    await tx.placement.create({ data: toRow(placement) });
+  }
+
+  /**
+   * Writes what this service decides about a placement, guarded by its version. What upstream shows is the observer's to
+   * write, and an id once known is never taken back.
+   */
+  async update(placement: Placement, tx: Tx): Promise<boolean> {
+    const { id, version } = placement;
+    const { state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo, updatedAt, novitaId } = placement;
+    const decided = { state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo, updatedAt };
+    const data = { ...decided, ...(novitaId === null ? {} : { novitaId }), version: version + 1 };
+    const { count } = await tx.placement.updateMany({ where: { id, version }, data });
+    return count === 1;
+  }
+
+  /** The answer of create is kept whatever became of the order meanwhile: a machine whose id is lost would bill unseen. */
+  async keepNovitaId(id: string, novitaId: string): Promise<void> {
+    await this.prisma.placement.updateMany({ where: { id, novitaId: null }, data: { novitaId, version: { increment: 1 } } });
+  }
+
+  async find(id: string, tx: Tx = this.prisma): Promise<Placement | null> {
+    const row = await tx.placement.findUnique({ where: { id } });
+    return row && toPlacement(row);
+  }
+
+  async listOf(instanceId: string, tx: Tx = this.prisma): Promise<Placement[]> {
+    const rows = await tx.placement.findMany({ where: { instanceId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
+    return rows.map(toPlacement);
+  }
+
+  async listLive(): Promise<Placement[]> {
+    const rows = await this.prisma.placement.findMany({ where: { state: { in: LIVE } } });
+    return rows.map(toPlacement);
+  }
+
+  async listDueRetirements(now: Date, limit: number): Promise<string[]> {
+    const where = { state: 'retiring', nextCheckAt: { lte: now } };
+    const rows = await this.prisma.placement.findMany({ where, orderBy: { nextCheckAt: 'asc' }, take: limit, select: { id: true } });
+    return rows.map(({ id }) => id);
+  }
+}
+
+function toRow({ ports, ...columns }: Placement) {
+  return { ...columns, ports: ports as unknown as Prisma.InputJsonArray };
+}
+
+export function toPlacement(row: PlacementRow): Placement {
+  return {
+    ...row,
+    state: row.state as PlacementState,
+    billingMode: row.billingMode === 'onDemand' ? 'onDemand' : 'spot',
+    ports: row.ports as unknown as MappedPort[],
+    seenStatus: row.seenStatus as MachineStatus | null,
+    seenSpotStatus: row.seenSpotStatus as SpotStatus | null,
+  };
+}

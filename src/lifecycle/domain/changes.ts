@@ -1,0 +1,145 @@
+import type { Change, EventDraft } from '../../instances/domain/change.js';
+import { type Connection, type Instance, moveTo, type Phase } from '../../instances/domain/instance.js';
+import { isLive, type Placement, retire } from '../../instances/domain/placement.js';
+import { addMs } from '../../platform/clock.js';
+import type { Limits } from './limits.js';
+import type { Reason } from './reason.js';
+
+const FAILED: EventDraft = { type: 'instance.failed', actor: 'service' };
+
+/** Whatever was bought for it is removed, so that a failed instance does not bill. */
+export function failed(instance: Instance, placements: readonly Placement[], reason: Reason, now: Date): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'failed', now, {
+      reasonCode: reason.code,
+      reasonMessage: reason.message,
+      deadlineAt: null,
+      nextCheckAt: null,
+      connection: null,
+    }),
+    placements: retireAll(placements, reason.code, now),
+    event: FAILED,
+  };
+}
+
+export function retireAll(placements: readonly Placement[], reason: string, now: Date): Placement[] {
+  return placements.filter((placement) => isLive(placement) && placement.state !== 'retiring').map((placement) => retire(placement, reason, now));
+}
+
+/** The machine is lost though it is wanted; what to do about it is for the migration to say. */
+export function lost(instance: Instance, reason: Reason, now: Date): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'exited', now, {
+      reasonCode: reason.code,
+      reasonMessage: reason.message,
+      deadlineAt: null,
+      nextCheckAt: null,
+      connection: null,
+      lossCount: instance.lossCount + 1,
+      lostAt: now,
+      lossReason: reason.code === 'SPOT_RECLAIMED' ? 'spot_reclaim' : 'interrupted',
+    }),
+    event: { type: 'instance.exited', actor: 'upstream' },
+  };
+}
+
+/** Back to the queue for another machine; the one it had is removed. */
+export function requeued(instance: Instance, placement: Placement, reason: Reason, now: Date, limits: Limits): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'queued', now, {
+      reasonCode: reason.code,
+      reasonMessage: reason.message,
+      deadlineAt: addMs(now, limits.queueTimeoutMs),
+      nextCheckAt: now,
+      currentPlacementId: null,
+    }),
+    placements: [retire(placement, reason.code, now)],
+  };
+}
+
+export function abandoned(instance: Instance, placement: Placement, now: Date, limits: Limits): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'queued', now, {
+      deadlineAt: addMs(now, limits.queueTimeoutMs),
+      nextCheckAt: now,
+      currentPlacementId: null,
+    }),
+    placements: [{ ...placement, state: 'abandoned', updatedAt: now }],
+  };
+}
+
+export function deleted(instance: Instance, now: Date): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'deleted', now, { deletedAt: now, deadlineAt: null, nextCheckAt: null, connection: null }),
+    event: { type: 'instance.deleted', actor: 'service' },
+  };
+}
+
+/** On its way up: the phase follows what upstream shows, the deadline stays. */
+export function progressed(instance: Instance, phase: Phase, now: Date): Change {
+  const { action, actionSentAt, deadlineAt } = instance;
+  return { before: instance, after: moveTo(instance, phase, now, { deadlineAt, nextCheckAt: deadlineAt, action, actionSentAt }) };
+}
+
+/** The order has its machine; from now on the time to start counts, which the time in the queue did not. */
+export function bought(instance: Instance, placement: Placement, now: Date, limits: Limits): Change {
+  const deadlineAt = addMs(now, limits.startupTimeoutMs);
+  return {
+    before: instance,
+    after: moveTo(instance, 'provisioning', now, { deadlineAt, nextCheckAt: deadlineAt }),
+    placements: [{ ...placement, state: 'confirmed', updatedAt: now }],
+  };
+}
+
+export function stopped(instance: Instance, now: Date): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'stopped', now, { deadlineAt: null, nextCheckAt: null, connection: null }),
+    event: { type: 'instance.stopped', actor: 'service' },
+  };
+}
+
+/** Ready to be used. The first time is `ready`, after a loss `migrated`, after a stop or restart `started`. */
+export function ready(instance: Instance, connection: Connection, now: Date): Change {
+  const after = moveTo(instance, 'running', now, {
+    connection,
+    readyAt: instance.readyAt ?? now,
+    deadlineAt: null,
+    nextCheckAt: null,
+    probeStartedAt: null,
+    probeLastSeen: null,
+    stopRequestedAt: null,
+    lostAt: null,
+    lossReason: null,
+    recoveryTrigger: null,
+  });
+  return { before: instance, after, event: readyEvent(instance, now) };
+}
+
+function readyEvent(instance: Instance, now: Date): EventDraft {
+  if (instance.readyAt === null) return { type: 'instance.ready', actor: 'service' };
+  if (instance.lostAt === null) return { type: 'instance.started', actor: 'service' };
+  const migrationTime = now.getTime() - instance.lostAt.getTime();
+  const triggeredBy = instance.recoveryTrigger ?? 'automatic_migration';
+  return { type: 'instance.migrated', actor: 'service', migration: { reason: instance.lossReason ?? 'spot_reclaim', triggeredBy, migrationTime } };
+}
+
+/** Up as far as upstream can tell; now the application inside has to answer. */
+export function probing(instance: Instance, connection: Connection, now: Date, lastSeen: string | null, nextCheckAt: Date): Change {
+  const probeStartedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
+  const change = { connection, probeStartedAt, probeLastSeen: lastSeen, nextCheckAt, updatedAt: now };
+  const after = instance.phase === 'probing' ? { ...instance, ...change } : moveTo(instance, 'probing', now, change);
+  return { before: instance, after };
+}
+
+/** A start that was refused for good leaves machine and data where they are. */
+export function startRefused(instance: Instance, reason: Reason, now: Date): Change {
+  const { code: reasonCode, message: reasonMessage } = reason;
+  const after = moveTo(instance, 'stopped', now, { desired: 'stopped', deadlineAt: null, nextCheckAt: null, reasonCode, reasonMessage });
+  return { before: instance, after };
+}

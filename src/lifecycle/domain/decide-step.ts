@@ -1,0 +1,237 @@
+import type { Action, Instance, Phase } from '../../instances/domain/instance.js';
+import { isLive, type Placement } from '../../instances/domain/placement.js';
+import { addMs, earliest } from '../../platform/clock.js';
+import { type Reason, minutes, reasonOfMachineError } from './reason.js';
+import type { Limits } from './limits.js';
+
+/** What an instance needs next. Every step is harmless when it is taken twice. */
+export type Step =
+  | { readonly kind: 'wait'; readonly until: Date | null }
+  | { readonly kind: 'buy' }
+  | { readonly kind: 'look-up'; readonly placement: Placement }
+  | { readonly kind: 'abandon'; readonly placement: Placement }
+  | { readonly kind: 'confirm'; readonly placement: Placement }
+  | { readonly kind: 'advance'; readonly phase: Phase }
+  | { readonly kind: 'finish-stop' }
+  | { readonly kind: 'inspect'; readonly placement: Placement; readonly novitaId: string }
+  | { readonly kind: 'call'; readonly action: Action; readonly placement: Placement; readonly novitaId: string }
+  | { readonly kind: 'verify-gone'; readonly placement: Placement; readonly novitaId: string }
+  | { readonly kind: 'lose'; readonly placement: Placement; readonly reason: Reason }
+  | { readonly kind: 'requeue'; readonly placement: Placement; readonly reason: Reason }
+  | { readonly kind: 'fail'; readonly reason: Reason }
+  | { readonly kind: 'finish-delete' };
+
+export interface Facts {
+  readonly instance: Instance;
+  readonly placements: readonly Placement[];
+  /** When the latest complete listing was begun; what it did not contradict was still so then. */
+  readonly sweptAt: Date | null;
+}
+
+const WAIT: Step = { kind: 'wait', until: null };
+
+/** What one instance needs next, given what is wanted, what was seen and the time. */
+export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
+  const { instance } = facts;
+  const placement = currentOf(facts);
+  switch (instance.phase) {
+    case 'deleting':
+      return facts.placements.some(isLive) ? WAIT : { kind: 'finish-delete' };
+    case 'queued':
+      return decideQueued(instance, now);
+    case 'buying':
+      return decideBuying(instance, placement, now, limits);
+    case 'provisioning':
+    case 'pulling':
+    case 'starting':
+    case 'probing':
+    case 'restarting':
+      return decideComingUp(facts, placement, now, limits);
+    case 'running':
+      return decideRunning(facts, placement, limits);
+    case 'stopping':
+      return decideStopping(facts, placement, now, limits);
+    case 'stopped':
+    case 'exited':
+    case 'migrating':
+    case 'failed':
+    case 'deleted':
+      return WAIT;
+  }
+}
+
+export function currentOf({ instance, placements }: Facts): Placement | null {
+  return placements.find((placement) => placement.id === instance.currentPlacementId) ?? null;
+}
+
+/** Until when what we know of a machine is known to hold. Null: it was never seen. */
+export function observedAt(placement: Placement, sweptAt: Date | null): Date | null {
+  if (placement.lastSeenAt === null) return null;
+  const isMissing = placement.missingSince !== null;
+  return isMissing || sweptAt === null || sweptAt < placement.lastSeenAt ? placement.lastSeenAt : sweptAt;
+}
+
+function decideQueued(instance: Instance, now: Date): Step {
+  if (isPast(instance.deadlineAt, now)) return { kind: 'fail', reason: queueReason(instance) };
+  return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'buy' };
+}
+
+/** The order waited in vain; what it was waiting for is why. */
+function queueReason(instance: Instance): Reason {
+  if (instance.reasonCode !== null && instance.reasonMessage !== null)
+    return { code: instance.reasonCode, message: instance.reasonMessage };
+  return { code: 'QUEUE_TIMEOUT', message: 'The order waited too long for its turn; try again' };
+}
+
+function decideBuying(instance: Instance, placement: Placement | null, now: Date, limits: Limits): Step {
+  if (placement === null || placement.state === 'refused' || placement.state === 'abandoned')
+    return { kind: 'fail', reason: { code: 'INTERNAL_ERROR', message: 'The order lost its machine; order again' } };
+  if (placement.novitaId !== null) return { kind: 'confirm', placement };
+  // The row's next check is the lease of the replica that is waiting for create's answer.
+  if (isLater(instance.nextCheckAt, now)) return { kind: 'wait', until: instance.nextCheckAt };
+  return isProvenAbsent(placement, limits) ? { kind: 'abandon', placement } : { kind: 'look-up', placement };
+}
+
+/**
+ * A complete listing, begun after every moment at which the machine could still have been hidden, did not show it.
+ * Silence is not absence: without such a listing the name stays claimed.
+ */
+export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
+  const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
+  const lastPossibleEffect = outcomeUnknownSince ?? addMs(createSentAt ?? createdAt, limits.createTimeoutMs);
+  return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
+}
+
+function decideComingUp(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
+  const { instance, sweptAt } = facts;
+  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  const { novitaId } = placement;
+  const owed = owedAction(instance);
+  if (owed !== null)
+    return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'call', action: owed, placement, novitaId };
+  if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId };
+  const seenAt = observedAt(placement, sweptAt);
+  const isFresh = seenAt !== null && isSettled(instance, seenAt, limits);
+  if (isFresh && placement.seenStatus === 'running')
+    return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'inspect', placement, novitaId };
+  if (isFresh && hasFailed(placement)) return onBadStart(instance, placement, seenAt, limits, novitaId, now);
+  if (isOverdue(instance, seenAt)) return { kind: 'fail', reason: startupTimeout(limits) };
+  const phase = isFresh ? phaseOf(placement) : null;
+  return phase !== null && phase !== instance.phase && isBringUp(instance.phase)
+    ? { kind: 'advance', phase }
+    : { kind: 'wait', until: earliest(instance.deadlineAt, addMs(now, limits.pollMs)) };
+}
+
+/** The phase was entered by a wish whose call was not sent yet. */
+function owedAction(instance: Instance): Action | null {
+  return instance.actionSentAt === null ? instance.action : null;
+}
+
+function hasFailed(placement: Placement): boolean {
+  return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
+}
+
+function onBadStart(instance: Instance, placement: Placement, seenAt: Date, limits: Limits, novitaId: string, now: Date): Step {
+  const wasStarted = instance.actionSentAt !== null;
+  if (placement.seenStatus === 'exited' && wasStarted) {
+    // The old status may stand for a while after start was accepted.
+    const repeatAt = addMs(instance.actionSentAt ?? seenAt, limits.repeatActionMs);
+    if (seenAt < repeatAt) return { kind: 'wait', until: addMs(now, limits.pollMs) };
+    return isOverdue(instance, seenAt)
+      ? { kind: 'fail', reason: startupTimeout(limits) }
+      : { kind: 'call', action: 'start', placement, novitaId };
+  }
+  if (placement.seenStatus === 'exited' && placement.seenSpotStatus === 'terminated')
+    return { kind: 'requeue', placement, reason: { code: 'SPOT_RECLAIMED', message: 'The spot machine was reclaimed while it was starting' } };
+  if (/INSUFFICIENT_RESOURCE/.test(placement.seenError ?? ''))
+    return { kind: 'requeue', placement, reason: { code: 'NO_CAPACITY', message: 'The chosen place had no free machine after all' } };
+  if (placement.seenError) return { kind: 'fail', reason: reasonOfMachineError(placement.seenError) };
+  return { kind: 'fail', reason: { code: 'EXITED_DURING_STARTUP', message: "The container ended while it was starting; check the template's command" } };
+}
+
+function decideRunning(facts: Facts, placement: Placement | null, limits: Limits): Step {
+  const { instance, sweptAt } = facts;
+  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
+  const seenAt = observedAt(placement, sweptAt);
+  // What was seen before the machine became ready says nothing about it now.
+  if (seenAt === null || seenAt <= instance.phaseSince) return WAIT;
+  if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
+    return { kind: 'lose', placement, reason: lossReason(placement) };
+  return WAIT;
+}
+
+function decideStopping(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
+  const { instance, sweptAt } = facts;
+  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  const { novitaId } = placement;
+  const seenAt = observedAt(placement, sweptAt);
+  const sentAt = instance.actionSentAt;
+  if (sentAt !== null && seenAt !== null && seenAt > sentAt && placement.seenStatus === 'exited') return { kind: 'finish-stop' };
+  if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId };
+  if (isOverdue(instance, seenAt))
+    return { kind: 'fail', reason: { code: 'STOP_TIMEOUT', message: `The machine did not stop within ${minutes(limits.stopTimeoutMs)} and was removed` } };
+  if (sentAt === null) return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'call', action: 'stop', placement, novitaId };
+  const isIgnored = placement.seenStatus === 'running' && seenAt !== null && seenAt >= addMs(sentAt, limits.repeatActionMs);
+  return isIgnored ? { kind: 'call', action: 'stop', placement, novitaId } : { kind: 'wait', until: addMs(now, limits.pollMs) };
+}
+
+/** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */
+function isMissing(placement: Placement, limits: Limits): boolean {
+  const { missingSince, missingAt, createSentAt, createdAt } = placement;
+  return (
+    missingSince !== null &&
+    missingAt !== null &&
+    missingAt > missingSince &&
+    missingAt >= addMs(createSentAt ?? createdAt, limits.visibilityWindowMs)
+  );
+}
+
+/** An observation counts once it is later than the action by the time that upstream may go on showing the old status. */
+function isSettled(instance: Instance, seenAt: Date, limits: Limits): boolean {
+  return instance.actionSentAt === null || seenAt >= addMs(instance.actionSentAt, limits.settleMs);
+}
+
+/** Past its deadline, and looked at since: while upstream is silent, time alone proves nothing. */
+function isOverdue(instance: Instance, seenAt: Date | null): boolean {
+  return instance.deadlineAt !== null && seenAt !== null && seenAt >= instance.deadlineAt;
+}
+
+function isBringUp(phase: Phase): boolean {
+  return phase === 'provisioning' || phase === 'pulling' || phase === 'starting';
+}
+
+function phaseOf(placement: Placement): Phase | null {
+  switch (placement.seenStatus) {
+    case 'creating':
+      return 'provisioning';
+    case 'pulling':
+      return 'pulling';
+    case 'starting':
+      return 'starting';
+    default:
+      return null;
+  }
+}
+
+function lossReason(placement: Placement): Reason {
+  return placement.seenSpotStatus === 'terminated' || placement.seenSpotStatus === 'reclaiming'
+    ? { code: 'SPOT_RECLAIMED', message: 'The provider took the spot machine back' }
+    : { code: 'INTERRUPTED', message: 'The machine stopped without our doing' };
+}
+
+export function startupTimeout(limits: Limits): Reason {
+  return { code: 'STARTUP_TIMEOUT', message: `Instance failed to start within ${minutes(limits.startupTimeoutMs)}` };
+}
+
+function lost(): Step {
+  return { kind: 'fail', reason: { code: 'MACHINE_LOST', message: 'The machine is no longer there; order again' } };
+}
+
+function isPast(instant: Date | null, now: Date): boolean {
+  return instant !== null && instant <= now;
+}
+
+function isLater(instant: Date | null, now: Date): boolean {
+  return instant !== null && instant > now;
+}

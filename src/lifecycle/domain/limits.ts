@@ -1,0 +1,31 @@
+import type { Settings } from '../../platform/config.js';
+
+/** The lifecycle's times, in milliseconds. */
+export interface Limits {
+  readonly pollMs: number;
+  readonly queueTimeoutMs: number;
+  readonly startupTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+  /** How long a create call may go unanswered. */
+  readonly createTimeoutMs: number;
+  /** How long a machine that exists may be missing from a listing. */
+  readonly visibilityWindowMs: number;
+  /** How long an action that was taken may leave the old status standing. */
+  readonly settleMs: number;
+  /** When an action that shows no effect is sent again. */
+  readonly repeatActionMs: number;
+}
+
+export function limitsOf(settings: Settings): Limits {
+  const pollMs = settings.lifecyclePollMs;
+  return {
+    pollMs,
+    queueTimeoutMs: settings.queueTimeoutMs,
+    startupTimeoutMs: settings.startupTimeoutMs,
+    stopTimeoutMs: settings.stopTimeoutMs,
+    createTimeoutMs: settings.novitaCreateTimeoutMs,
+    visibilityWindowMs: settings.visibilityWindowMs,
+    settleMs: Math.min(3000, pollMs),
+    repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
+  };
+}

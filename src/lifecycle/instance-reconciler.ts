@@ -1,0 +1,113 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Change } from '../instances/domain/change.js';
+import type { Instance } from '../instances/domain/instance.js';
+import { InstanceRecorder } from '../instances/instance-recorder.js';
+import { reconcileInstance } from '../instances/instances.jobs.js';
+import { InstancesRepository } from '../instances/instances.repository.js';
+import { PlacementsRepository } from '../instances/placements.repository.js';
+import { Clock } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { HandlesJob } from '../platform/jobs/handles-job.js';
+import { abandoned, bought, deleted, failed, lost, progressed, requeued, stopped } from './domain/changes.js';
+import { decideStep, type Facts, type Step } from './domain/decide-step.js';
+import { type Limits, limitsOf } from './domain/limits.js';
+import { MachineBuyer } from './machine-buyer.js';
+import { MachineOperator } from './machine-operator.js';
+import { SweepRepository } from './sweep.repository.js';
+
+/** A row that wants more steps than this in one go is looked at again by the next sweep. */
+const MAX_STEPS = 8;
+
+/** Brings one instance nearer to what is wanted: read, decide, act, record, until there is nothing to do but wait. */
+@Injectable()
+export class InstanceReconciler {
+  private readonly logger = new Logger(InstanceReconciler.name);
+  private readonly limits: Limits;
+
+  constructor(
+    private readonly instances: InstancesRepository,
+    private readonly placements: PlacementsRepository,
+    private readonly sweeps: SweepRepository,
+    private readonly recorder: InstanceRecorder,
+    private readonly buyer: MachineBuyer,
+    private readonly operator: MachineOperator,
+    private readonly clock: Clock,
+    settings: Settings,
+  ) {
+    this.limits = limitsOf(settings);
+  }
+
+  @HandlesJob(reconcileInstance)
+  async reconcile({ instanceId }: { instanceId: string }): Promise<void> {
+    for (let step = 0; step < MAX_STEPS; step += 1) {
+      const facts = await this.read(instanceId);
+      if (facts === null || !(await this.takeStep(facts))) return;
+    }
+  }
+
+  private async read(instanceId: string): Promise<Facts | null> {
+    const [instance, placements, sweptAt] = await Promise.all([
+      this.instances.find(instanceId),
+      this.placements.listOf(instanceId),
+      this.sweeps.latestCompleteStart(),
+    ]);
+    return instance && { instance, placements, sweptAt };
+  }
+
+  /** True when something was recorded, so that it is worth looking again at once. */
+  private async takeStep(facts: Facts): Promise<boolean> {
+    const { instance } = facts;
+    const now = this.clock.now();
+    const step = decideStep(facts, now, this.limits);
+    if (step.kind !== 'wait') this.logger.debug({ instanceId: instance.id, phase: instance.phase, step: step.kind }, 'next step');
+    return this.carryOut(step, facts, now);
+  }
+
+  private async carryOut(step: Step, { instance, placements }: Facts, now: Date): Promise<boolean> {
+    switch (step.kind) {
+      case 'wait':
+        await this.waitUntil(instance, step.until);
+        return false;
+      case 'buy':
+        return this.buyer.buy(instance, placements, now);
+      case 'look-up':
+        return this.buyer.lookUp(instance, step.placement, now);
+      case 'inspect':
+        return this.operator.inspect(instance, step.placement, step.novitaId, now);
+      case 'call':
+        return this.operator.call(instance, step, now);
+      case 'verify-gone':
+        return this.operator.verifyGone(instance, step.placement, step.novitaId, now);
+      case 'abandon':
+        return this.record(abandoned(instance, step.placement, now, this.limits));
+      case 'confirm':
+        return this.record(bought(instance, step.placement, now, this.limits));
+      case 'advance':
+        return this.record(progressed(instance, step.phase, now));
+      case 'finish-stop':
+        return this.record(stopped(instance, now));
+      case 'lose':
+        return this.record(lost(instance, step.reason, now));
+      case 'requeue':
+        return this.record(requeued(instance, step.placement, step.reason, now, this.limits));
+      case 'fail':
+        return this.record(failed(instance, placements, step.reason, now));
+      case 'finish-delete':
+        return this.record(deleted(instance, now));
+    }
+  }
+
+  /** Recorded or overtaken by a fresher writer: both are worth another look. */
+  private async record(change: Change): Promise<boolean> {
+    await this.recorder.record(change);
+    return true;
+  }
+
+  /** Leaves the row alone when it already knows when to look again: a wait must not cost a write each time. */
+  private async waitUntil(instance: Instance, until: Date | null): Promise<void> {
+    const known = instance.nextCheckAt;
+    const isDue = known !== null && known <= this.clock.now();
+    if (until === null ? known === null : known !== null && !isDue && known <= until) return;
+    await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt: until } });
+  }
+}

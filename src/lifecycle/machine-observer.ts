@@ -1,0 +1,114 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Placement } from '../instances/domain/placement.js';
+import { reconcileInstance, retirePlacement } from '../instances/instances.jobs.js';
+import { PlacementsRepository } from '../instances/placements.repository.js';
+import { type MachineListing, NovitaClient } from '../novita/novita-client.js';
+import { NovitaError } from '../novita/novita.errors.js';
+import { Clock } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { type HeldLease, Leases } from '../platform/database/leases.js';
+import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { Jobs } from '../platform/jobs/jobs.service.js';
+import { compareListing, type Comparison } from './domain/compare-listing.js';
+import { sweepPauseMs } from './domain/sweep-pace.js';
+import { OrphanSweeper } from './orphan-sweeper.js';
+import { SweepRepository } from './sweep.repository.js';
+
+const LEASE = 'observer';
+/** A dead observer is followed by another replica's within this time. */
+const LEASE_MS = 20_000;
+const LEASE_CHECK_MS = 2_000;
+/** One statement takes this many rows. */
+const BATCH = 1000;
+
+/** Sees all machines by one listing, one replica at a time, and wakes whoever a change concerns. */
+@Injectable()
+export class MachineObserver {
+  private readonly logger = new Logger(MachineObserver.name);
+  private dueAt = Infinity;
+  private leaseDueAt = 0;
+  private running = false;
+
+  constructor(
+    private readonly novita: NovitaClient,
+    private readonly placements: PlacementsRepository,
+    private readonly sweeps: SweepRepository,
+    private readonly orphans: OrphanSweeper,
+    private readonly leases: Leases,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly jobs: Jobs,
+    private readonly clock: Clock,
+    private readonly settings: Settings,
+  ) {}
+
+  /** Called often; sweeps when a sweep is due and this replica holds the lease. */
+  async tick(): Promise<void> {
+    const now = performance.now();
+    if (this.running || now < Math.min(this.dueAt, this.leaseDueAt)) return;
+    this.running = true;
+    try {
+      const lease = await this.leases.acquire(LEASE, LEASE_MS);
+      this.leaseDueAt = now + LEASE_CHECK_MS;
+      if (lease === null) this.dueAt = Infinity;
+      else if (this.dueAt === Infinity || now >= this.dueAt) await this.sweep(lease);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private async sweep(lease: HeldLease): Promise<void> {
+    const live = await this.placements.listLive();
+    const startedAt = this.clock.now();
+    const listing = await this.list(lease);
+    this.dueAt = performance.now() + sweepPauseMs(live, listing?.machines.length ?? 0, this.settings);
+    if (listing === null) return;
+    const comparison = compareListing(live, listing.machines, listing.complete, startedAt);
+    if (!(await this.record(lease, comparison, listing, startedAt))) return;
+    await this.wake(comparison);
+    if (listing.complete) await this.orphans.sweep(listing.machines, startedAt);
+  }
+
+  /** A listing that failed says nothing at all. */
+  private async list(lease: HeldLease): Promise<MachineListing | null> {
+    const keepAlive = setInterval(() => void this.leases.acquire(lease.name, LEASE_MS).catch(() => null), LEASE_MS / 4);
+    try {
+      return await this.novita.listMachines({}, { lane: 'sweep' });
+    } catch (error) {
+      if (!(error instanceof NovitaError)) throw error;
+      this.logger.warn({ reason: error.message }, 'the listing failed; nothing is concluded from it');
+      return null;
+    } finally {
+      clearInterval(keepAlive);
+    }
+  }
+
+  private async record(lease: HeldLease, { changed, missing }: Comparison, listing: MachineListing, startedAt: Date): Promise<boolean> {
+    const completedAt = this.clock.now();
+    return this.unitOfWork.run(async (tx) => {
+      if (listing.complete && !(await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx))) return false;
+      for (const batch of batches(changed)) await this.sweeps.writeSightings(batch, startedAt, tx);
+      const ids = missing.map(({ id }) => id);
+      for (const batch of batches(ids)) await this.sweeps.writeMissing(batch, startedAt, tx);
+      return true;
+    });
+  }
+
+  private async wake({ changed, missing }: Comparison): Promise<void> {
+    const concerned = [...changed.map(({ placement }) => placement), ...missing];
+    const retiring = concerned.filter(isRetiring).map(({ id }) => ({ placementId: id }));
+    const instanceIds = new Set(concerned.filter((placement) => !isRetiring(placement)).map(({ instanceId }) => instanceId));
+    await this.jobs.enqueueAll(retirePlacement, retiring);
+    await this.jobs.enqueueAll(
+      reconcileInstance,
+      [...instanceIds].map((instanceId) => ({ instanceId })),
+    );
+  }
+}
+
+function isRetiring(placement: Placement): boolean {
+  return placement.state === 'retiring';
+}
+
+function batches<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) => items.slice(index * BATCH, (index + 1) * BATCH));
+}

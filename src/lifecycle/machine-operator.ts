@@ -1,0 +1,157 @@
+import { Injectable } from '@nestjs/common';
+import type { Action, Instance } from '../instances/domain/instance.js';
+import type { Placement } from '../instances/domain/placement.js';
+import type { Change } from '../instances/domain/change.js';
+import { InstanceRecorder } from '../instances/instance-recorder.js';
+import { type MachineDetails, NovitaClient } from '../novita/novita-client.js';
+import { NovitaError } from '../novita/novita.errors.js';
+import { addMs, addSeconds, Clock, earliest } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { failed, lost, probing, ready, requeued, startRefused } from './domain/changes.js';
+import { toConnection, whatIsMissing } from './domain/connection.js';
+import { type Limits, limitsOf } from './domain/limits.js';
+import { isPassing, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
+import { ReadinessProbe } from './readiness-probe.js';
+
+/** How much longer than a call may last its row is left alone by everybody else. */
+const LEASE_MARGIN_MS = 2000;
+const RETRY_PAUSE_MS = 2000;
+
+export interface ActionStep {
+  readonly action: Action;
+  readonly placement: Placement;
+  readonly novitaId: string;
+}
+
+/** Acts on a machine that is there: reads its details, probes it, starts, stops and restarts it. */
+@Injectable()
+export class MachineOperator {
+  private readonly limits: Limits;
+
+  constructor(
+    private readonly novita: NovitaClient,
+    private readonly recorder: InstanceRecorder,
+    private readonly probe: ReadinessProbe,
+    private readonly clock: Clock,
+    private readonly settings: Settings,
+  ) {
+    this.limits = limitsOf(settings);
+  }
+
+  /** Upstream says `running`, which only means that the container is up. True when the instance is worth another look at once. */
+  async inspect(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
+    const machine = await this.read(novitaId);
+    if (machine === null || machine === 'unreadable' || machine.status !== 'running') return this.lookLater(instance, now);
+    const connection = toConnection(machine);
+    if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)
+      return this.giveUpOrLookLater(instance, now);
+    if (instance.readiness === null) return this.record(ready(instance, connection, now));
+    return this.probeApplication(instance, machine, now);
+  }
+
+  /** Start, stop or restart: that it is being sent is committed first, so that no other replica sends it too. */
+  async call(instance: Instance, { action, placement, novitaId }: ActionStep, now: Date): Promise<boolean> {
+    const leaseUntil = addMs(now, this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
+    const sending = await this.recorder.record({
+      before: instance,
+      after: { ...instance, action, actionSentAt: now, nextCheckAt: leaseUntil, updatedAt: now },
+    });
+    if (sending === null) return true;
+    try {
+      await this.send(action, novitaId);
+      return await this.lookLater(sending, this.clock.now());
+    } catch (error) {
+      if (!(error instanceof NovitaError)) throw error;
+      return this.onRefusedCall(sending, { action, placement, novitaId }, error);
+    }
+  }
+
+  /** Two complete listings did not show the machine; its own record has the last word. */
+  async verifyGone(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
+    const machine = await this.read(novitaId);
+    if (machine !== null) return this.lookLater(instance, now);
+    const reason: Reason = { code: 'MACHINE_GONE', message: 'The machine is no longer there' };
+    if (instance.phase === 'running') return this.record(lost(instance, reason, now));
+    if (instance.phase === 'stopping') return this.record(failed(instance, [placement], reason, now));
+    return this.record(requeued(instance, placement, reason, now, this.limits));
+  }
+
+  private async read(novitaId: string): Promise<MachineDetails | null | 'unreadable'> {
+    try {
+      return await this.novita.findMachine(novitaId, { lane: 'order' });
+    } catch (error) {
+      if (error instanceof NovitaError) return 'unreadable';
+      throw error;
+    }
+  }
+
+  private async probeApplication(instance: Instance, machine: MachineDetails, now: Date): Promise<boolean> {
+    const { readiness } = instance;
+    if (readiness === null) return false;
+    const connection = toConnection(machine);
+    const answer = await this.probe.ask(readiness, machine.endpoints);
+    if (answer.isReady) return this.record(ready(instance, connection, this.clock.now()));
+    const startedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
+    if (now >= addSeconds(startedAt, readiness.timeoutSeconds)) {
+      const message = `The application on port ${readiness.port} was not ready within ${readiness.timeoutSeconds} seconds; last seen: ${answer.seen}`;
+      return this.record(failed(instance, await this.placementsOf(instance), { code: 'READINESS_TIMEOUT', message }, now));
+    }
+    await this.recorder.record(probing(instance, connection, now, answer.seen, addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS))));
+    return false;
+  }
+
+  private placementsOf(instance: Instance): Promise<Placement[]> {
+    return this.recorder.placementsOf(instance.id);
+  }
+
+  private async send(action: Action, novitaId: string): Promise<void> {
+    if (action === 'start') await this.novita.startMachine(novitaId, { lane: 'order' });
+    else if (action === 'stop') await this.novita.stopMachine(novitaId, { lane: 'order' });
+    else await this.novita.restartMachine(novitaId, { lane: 'order' });
+  }
+
+  private async onRefusedCall(sending: Instance, { action, placement, novitaId }: ActionStep, error: NovitaError): Promise<boolean> {
+    const now = this.clock.now();
+    if (error.outcome === 'not-sent') {
+      await this.recorder.record({ before: sending, after: { ...sending, actionSentAt: null, nextCheckAt: addMs(now, RETRY_PAUSE_MS), updatedAt: now } });
+      return false;
+    }
+    if (action === 'start' && error.errorClass === 'no-capacity') return this.startElsewhere(sending, placement, novitaId, now);
+    // Unclear, or refused for the machine's present state: what the next listing shows decides whether it is sent again.
+    if (isPassing(error) || action !== 'start' || error.errorClass === 'not-found') return this.lookLater(sending, now);
+    return this.record(startRefused(sending, reasonOfRefusal(error), now));
+  }
+
+  /** The node of a stopped machine has no free GPU: upstream's own remedy is migrate; where that is refused too, another machine. */
+  private async startElsewhere(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
+    try {
+      await this.novita.migrateMachine(novitaId, { lane: 'order' });
+      return await this.lookLater(instance, now);
+    } catch (error) {
+      if (!(error instanceof NovitaError)) throw error;
+      if (error.errorClass !== 'no-capacity') return this.lookLater(instance, now);
+      return this.record(requeued(instance, placement, reasonOfNoOffer('no-capacity'), now, this.limits));
+    }
+  }
+
+  private async giveUpOrLookLater(instance: Instance, now: Date): Promise<boolean> {
+    if (instance.deadlineAt === null || now < instance.deadlineAt) return this.lookLater(instance, now);
+    const message = `The machine runs, but its endpoints were not reported within ${Math.round(this.limits.startupTimeoutMs / 1000)} seconds`;
+    return this.record(failed(instance, await this.placementsOf(instance), { code: 'STARTUP_TIMEOUT', message }, now));
+  }
+
+  private async lookLater(instance: Instance, now: Date): Promise<boolean> {
+    const nextCheckAt = earliest(addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS)), later(instance.deadlineAt, now));
+    await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt, updatedAt: now } });
+    return false;
+  }
+
+  private async record(change: Change): Promise<boolean> {
+    await this.recorder.record(change);
+    return true;
+  }
+}
+
+function later(instant: Date | null, now: Date): Date | null {
+  return instant !== null && instant > now ? instant : null;
+}

@@ -1,0 +1,64 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { type Machine, NovitaClient } from '../novita/novita-client.js';
+import { NovitaError } from '../novita/novita.errors.js';
+import { addMs, Clock } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
+import { DeploymentIdentity } from './deployment-identity.repository.js';
+import { findOrphans, type OrphanSighting } from './domain/find-orphans.js';
+import { OrphansRepository } from './orphans.repository.js';
+
+/** Removes machines under our own names that no row claims. Whatever else is in the account is never touched. */
+@Injectable()
+export class OrphanSweeper {
+  private readonly logger = new Logger(OrphanSweeper.name);
+  private readonly found: Counter<'outcome'>;
+
+  constructor(
+    private readonly orphans: OrphansRepository,
+    private readonly novita: NovitaClient,
+    private readonly identity: DeploymentIdentity,
+    private readonly clock: Clock,
+    private readonly settings: Settings,
+    { registry }: MetricsRegistry,
+  ) {
+    this.found = new Counter({
+      name: 'gpusvc_orphans_found_total',
+      help: 'Machines under our names that no row claims',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+  }
+
+  /** Takes a complete listing; the claims are read after it, so that a machine bought meanwhile has its row. */
+  async sweep(machines: readonly Machine[], seenAt: Date): Promise<void> {
+    const prefix = await this.identity.namePrefix();
+    const own = machines.filter(({ name }) => name.startsWith(prefix));
+    const claims = await this.orphans.readClaims(own.map(({ name }) => name));
+    const sightings = findOrphans(own, claims, prefix);
+    if (sightings.length === 0) return;
+    const due = await this.orphans.note(sightings, seenAt, addMs(seenAt, -this.settings.orphanGraceMs));
+    for (const sighting of due.slice(0, this.settings.orphanMaxPerSweep)) await this.remove(sighting);
+  }
+
+  private async remove(orphan: OrphanSighting): Promise<void> {
+    const { id, name } = orphan.machine;
+    const facts = { novitaId: id, machineName: name, instanceId: orphan.instanceId };
+    if (this.settings.orphanDryRun) {
+      this.found.inc({ outcome: 'reported' });
+      this.logger.warn(facts, 'orphan machine found; ORPHAN_DRY_RUN leaves it alone');
+      return;
+    }
+    try {
+      await this.novita.deleteMachine(id, { lane: 'urgent' });
+      this.found.inc({ outcome: 'removed' });
+      this.logger.warn(facts, 'orphan machine removed');
+      await this.orphans.recordRemoved(orphan, this.clock.now());
+    } catch (error) {
+      if (!(error instanceof NovitaError)) throw error;
+      this.found.inc({ outcome: 'failed' });
+      this.logger.error({ ...facts, reason: error.message }, 'orphan machine could not be removed; the next sweep tries again');
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { NotifiedType } from '../../events/event.js';
+
+/** The allow-listed view of an instance that receivers get: no environment values, passwords or upstream ids. */
+export interface NotifiedInstance {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly connectionDetails: { readonly ssh?: string; readonly jupyter?: string } | null;
+}
+
+export interface Notification {
+  readonly type: NotifiedType;
+  readonly occurredAt: Date;
+  readonly instance: NotifiedInstance;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly migration?: Readonly<Record<string, unknown>>;
+}
+
+/** The body promised to receivers. Made once: every try and every replay sends these bytes. */
+export function webhookBody({ type, occurredAt, instance, error, migration }: Notification): string {
+  const { id, name, status, connectionDetails } = instance;
+  return JSON.stringify({
+    event: type,
+    instanceId: id,
+    // An instance keeps its id through a migration; the field stays for receivers that expect one.
+    ...(type === 'instance.migrated' ? { originalInstanceId: id } : {}),
+    status,
+    timestamp: occurredAt.toISOString(),
+    ...(error === undefined ? {} : { error }),
+    ...(migration === undefined ? {} : { migration }),
+    ...(type === 'instance.failed' ? {} : { instance: { id, name, ...(connectionDetails === null ? {} : { connectionDetails }) } }),
+  });
+}

@@ -1,0 +1,53 @@
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
+import { hostname, networkInterfaces } from 'node:os';
+import { Settings } from '../platform/config.js';
+import { AddressGuard } from './address-guard.js';
+import { Dialler, TcpDialler } from './dialler.js';
+import { targetPolicy } from './domain/target-policy.js';
+import { GuardedHttp } from './guarded-http.js';
+import { NameResolver, SystemNameResolver } from './name-resolver.js';
+import { Outbox } from './outbox.js';
+import { WebhookSender } from './webhook-sender.js';
+import { WebhooksRepository } from './webhooks.repository.js';
+import { WebhooksSchedule } from './webhooks.schedule.js';
+
+function policyOf(settings: Settings) {
+  // The sandbox's machines live at its own address; the trial could not probe them otherwise.
+  const sandbox = settings.upstreamIsSandbox ? [new URL(settings.novitaApiBaseUrl).host] : [];
+  return targetPolicy({
+    allowedHosts: [...settings.webhookAllowedHosts, ...sandbox].join(','),
+    allowedCidrs: settings.webhookAllowedCidrs.join(','),
+    ownListeners: [{ address: settings.host, port: settings.port }],
+    ownAddresses: Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address)),
+    ownNames: [hostname()],
+  });
+}
+
+@Module({
+  providers: [
+    { provide: NameResolver, useClass: SystemNameResolver },
+    { provide: Dialler, useClass: TcpDialler },
+    {
+      provide: AddressGuard,
+      inject: [Settings, NameResolver],
+      useFactory: (settings: Settings, resolver: NameResolver) => new AddressGuard(policyOf(settings), resolver),
+    },
+    {
+      provide: GuardedHttp,
+      inject: [AddressGuard, Dialler],
+      useFactory: (guard: AddressGuard, dialler: Dialler) => new GuardedHttp(guard, dialler),
+    },
+    Outbox,
+    WebhookSender,
+    WebhooksRepository,
+    WebhooksSchedule,
+  ],
+  exports: [AddressGuard, GuardedHttp, Outbox],
+})
+export class WebhooksModule implements OnApplicationShutdown {
+  constructor(private readonly http: GuardedHttp) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.http.close();
+  }
+}
