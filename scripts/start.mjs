@@ -25,8 +25,8 @@ async function start() {
     return 1;
   });
   // A service that was killed is started again, and then wants to find the sandbox's machines: they live in its memory.
-  if (exitCode > KILLED_BY_SIGNAL)
-    console.error('The service was killed. Database and sandbox run on for the next start.');
+  const wasKilled = caught.wasKilled || exitCode > KILLED_BY_SIGNAL;
+  if (wasKilled) console.error('The service was killed. Database and sandbox run on for the next start.');
   else if (isSharing) await leaveShared(dataDir);
   return exitCode;
 }

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const ANCESTOR_CHECK_MS = 300;
 /** Everything has to be gone 10 s after Ctrl-C; what comes after the child needs about one. */
 const CHILD_STOP_MS = 8_500;
 
@@ -23,10 +24,20 @@ export function isAlive({ pid, startedAt }) {
 
 /** In clock ticks since boot; null for a process that is gone, and everywhere but on Linux. */
 function startOf(pid) {
+  const fields = readStat(pid);
+  return fields === null || fields[0] === 'Z' ? null : fields[19];
+}
+
+/** Null everywhere but on Linux. */
+function parentOf(pid) {
+  return readStat(pid)?.[1] ?? null;
+}
+
+/** The fields of /proc/PID/stat from the state on; the name before it may hold anything. */
+function readStat(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [state, ...rest] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' ? null : rest[18];
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }
@@ -41,17 +52,40 @@ export async function hasEnded(identity, timeoutMs) {
   return true;
 }
 
-/** From now on a signal does not end us; the first one is remembered and handed to `forward`. */
+/**
+ * From now on a signal does not end us; the first one is remembered and handed to `forward`. `wasKilled` tells that
+ * the end was not asked for: npm, which started us, was killed.
+ */
 export function catchSignals() {
-  const caught = { first: null, forward: () => undefined };
-  for (const name of FORWARDED) {
-    process.on(name, (signal) => {
-      if (caught.first !== null) return;
-      caught.first = signal;
-      caught.forward(signal);
-    });
-  }
+  const caught = { first: null, wasKilled: false, forward: () => undefined };
+  const take = (signal) => {
+    if (caught.first !== null) return;
+    caught.first = signal;
+    caught.forward(signal);
+  };
+  for (const name of FORWARDED) process.on(name, take);
+  if (process.env.npm_lifecycle_event === undefined) return caught;
+  watchAncestors((wasKilled) => {
+    caught.wasKilled = wasKilled;
+    take('SIGTERM');
+  });
   return caught;
+}
+
+/**
+ * Between npm and us stands a shell. npm hands its signals to that shell, which dies of them without a word; of a npm
+ * that was killed it does not even learn.
+ */
+function watchAncestors(onGone) {
+  const shell = process.ppid;
+  const npm = parentOf(shell);
+  const timer = setInterval(() => {
+    const isShellGone = process.ppid !== shell;
+    if (!isShellGone && parentOf(shell) === npm) return;
+    clearInterval(timer);
+    onGone(!isShellGone);
+  }, ANCESTOR_CHECK_MS);
+  timer.unref();
 }
 
 /**
