@@ -6,17 +6,22 @@ import { at } from './lib/project.mjs';
 const SYSTEMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32'];
 const PROCESSORS = ['arm', 'arm64', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'wasm32', 'x64'];
 
-const path = at('package-lock.json');
-const lockfile = JSON.parse(readFileSync(path, 'utf8'));
+const LOCKFILE = at('package-lock.json');
+
+const lockfile = JSON.parse(readFileSync(LOCKFILE, 'utf8'));
 const missing = Object.entries(lockfile.packages).flatMap(([parent, entry]) =>
   Object.entries(entry.optionalDependencies ?? {})
     .filter(([name]) => !isListed(parent, name))
-    .map(([name, version]) => [`node_modules/${name}`, describe(name, version, entry)]),
+    .map(([name, version]) => ({ path: `node_modules/${name}`, entry: describe(name, version, entry) })),
 );
-const packages = Object.entries({ ...lockfile.packages, ...Object.fromEntries(missing) });
+const packages = Object.entries({
+  ...lockfile.packages,
+  ...Object.fromEntries(missing.map((added) => [added.path, added.entry])),
+});
 lockfile.packages = Object.fromEntries(packages.sort(([a], [b]) => a.localeCompare(b, 'en')));
-writeFileSync(path, `${JSON.stringify(lockfile, null, 2)}\n`);
-console.log(missing.length === 0 ? 'Nothing was missing.' : `Added ${missing.map(([name]) => name).join('\n      ')}`);
+writeFileSync(LOCKFILE, `${JSON.stringify(lockfile, null, 2)}\n`);
+const names = missing.map((added) => `\n  ${added.path}`);
+console.log(names.length === 0 ? 'Nothing was missing.' : `Added${names.join('')}`);
 
 function isListed(parent, name) {
   return `${parent}/node_modules/${name}` in lockfile.packages || `node_modules/${name}` in lockfile.packages;

@@ -42,7 +42,13 @@ async function serve({ postgres, sandbox }, caught) {
   const databaseUrl = postgres === null ? setting('DATABASE_URL') : databaseUrlOn(postgres.url, DATABASE);
   const { applied } = await applyMigrations(databaseUrl);
   introduce({ postgres, sandbox, applied });
-  const env = { ...process.env, DATABASE_URL: databaseUrl, ...sandboxSettings(sandbox) };
+  const env = {
+    // A third of a second sooner from the second start on.
+    NODE_COMPILE_CACHE: at('.setup', 'compile-cache'),
+    ...process.env,
+    DATABASE_URL: databaseUrl,
+    ...sandboxSettings(sandbox),
+  };
   const watch = new URL('./lib/leave-with-parent.mjs', import.meta.url).href;
   return runInForeground(pinnedNode(), ['--enable-source-maps', `--import=${watch}`, at('dist/main.js')], {
     env,

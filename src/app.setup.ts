@@ -12,12 +12,20 @@ import { VERSION } from './platform/version.js';
 
 /** The whole application, configured but not listening yet; tests call this too. */
 export async function createApp(settings: Settings): Promise<NestFastifyApplication> {
-  const logging = createLogging({ level: settings.logLevel, base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) } });
-  for (const secret of [settings.novitaApiKey, settings.webhookSecret]) if (secret !== null) logging.scrubber.register(secret);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings, logging), createFastifyAdapter(settings), {
-    logger: nestLogger(logging),
-    abortOnError: false,
+  const logging = createLogging({
+    level: settings.logLevel,
+    base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) },
   });
+  for (const secret of [settings.novitaApiKey, settings.webhookSecret])
+    if (secret !== null) logging.scrubber.register(secret);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(settings, logging),
+    createFastifyAdapter(settings),
+    {
+      logger: nestLogger(logging),
+      abortOnError: false,
+    },
+  );
   const traffic = app.get(TrafficCounts);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,

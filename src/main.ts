@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
 import { createApp } from './app.setup.js';
 import { InvalidSettings, loadSettings, type Settings } from './platform/config.js';
 
@@ -39,3 +40,4 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 }
 
 await app.listen(settings.port, settings.host);
+new Logger('Main').log({ url: await app.getUrl() }, 'listening');

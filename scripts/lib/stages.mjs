@@ -117,7 +117,7 @@ function matchesLockfile() {
 }
 
 function readPackages(path) {
-  const { '': root, ...packages } = JSON.parse(readFileSync(at(path), 'utf8')).packages;
+  const { '': _project, ...packages } = JSON.parse(readFileSync(at(path), 'utf8')).packages;
   return packages;
 }
 

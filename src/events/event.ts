@@ -32,7 +32,12 @@ export const NOTIFIED_TYPES = [
 ] as const;
 
 /** The finer steps, for the log alone. */
-export const LOGGED_TYPES = ['instance.requested', 'instance.progressed', 'instance.decided', 'instance.orphan_removed'] as const;
+export const LOGGED_TYPES = [
+  'instance.requested',
+  'instance.progressed',
+  'instance.decided',
+  'instance.orphan_removed',
+] as const;
 
 export type NotifiedType = (typeof NOTIFIED_TYPES)[number];
 export type EventType = NotifiedType | (typeof LOGGED_TYPES)[number];

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
 const STATES = ['healthy', 'unhealthy'];
 
-class DependenciesDto {
+export class DependenciesDto {
   @ApiProperty({ enum: STATES })
   novitaApi!: string;
 
@@ -16,7 +16,7 @@ class DependenciesDto {
   jobs!: string;
 }
 
-class UpstreamDto {
+export class UpstreamDto {
   /** True when the stand-in answers instead of Novita: nothing real is bought. */
   @ApiProperty()
   sandbox!: boolean;

@@ -38,7 +38,12 @@ export class HealthService implements BeforeApplicationShutdown {
       status: isHealthy ? 'healthy' : 'unhealthy',
       timestamp: this.clock.now().toISOString(),
       uptime: Math.floor(process.uptime()),
-      dependencies: { novitaApi: word('novitaApi'), cache: word('cache'), database: word('database'), jobs: word('jobs') },
+      dependencies: {
+        novitaApi: word('novitaApi'),
+        cache: word('cache'),
+        database: word('database'),
+        jobs: word('jobs'),
+      },
       upstream: this.describeUpstream(gate),
       version: VERSION,
     };
@@ -71,7 +76,12 @@ export class HealthService implements BeforeApplicationShutdown {
   /** Terminus throws when a check is down; the shape of the answer is the contract's, not its. */
   private async ask(): Promise<Checks> {
     const { indicators } = this;
-    const checks = [() => indicators.database(), () => indicators.novitaApi(), () => indicators.jobQueue(), () => indicators.cache()];
+    const checks = [
+      () => indicators.database(),
+      () => indicators.novitaApi(),
+      () => indicators.jobQueue(),
+      () => indicators.cache(),
+    ];
     const results = await this.terminus.check(checks).then(
       ({ details }) => details,
       (error: unknown) => detailsOf(error),
@@ -81,7 +91,11 @@ export class HealthService implements BeforeApplicationShutdown {
 }
 
 function detailsOf(error: unknown): HealthIndicatorResult {
-  const response = error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function' ? (error.getResponse() as unknown) : null;
-  if (typeof response === 'object' && response !== null && 'details' in response) return response.details as HealthIndicatorResult;
+  const response =
+    error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
+      ? (error.getResponse() as unknown)
+      : null;
+  if (typeof response === 'object' && response !== null && 'details' in response)
+    return response.details as HealthIndicatorResult;
   throw error;
 }

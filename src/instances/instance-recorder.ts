@@ -54,7 +54,10 @@ export class InstanceRecorder {
     return this.placements.listOf(instanceId);
   }
 
-  private async write({ before, after, bought, placements = [], event: given, alongside }: Change, tx: Tx): Promise<Instance> {
+  private async write(
+    { before, after, bought, placements = [], event: given, alongside }: Change,
+    tx: Tx,
+  ): Promise<Instance> {
     const draft = given ?? (before.phase === after.phase ? null : PROGRESS);
     const event = draft && this.toEvent(draft, before, after);
     const row = { ...after, version: before.version, eventSequence: event?.sequence ?? before.eventSequence };
@@ -116,7 +119,9 @@ function toBody({ type, migration }: EventDraft, instance: Instance, occurredAt:
         ...(connection.jupyter === null ? {} : { jupyter: connection.jupyter }),
       },
     },
-    ...(tellsError ? { error: { code: reasonCode ?? 'INTERNAL_ERROR', message: reasonMessage ?? 'The instance failed' } } : {}),
+    ...(tellsError
+      ? { error: { code: reasonCode ?? 'INTERNAL_ERROR', message: reasonMessage ?? 'The instance failed' } }
+      : {}),
     ...(migration === undefined ? {} : { migration }),
   });
 }

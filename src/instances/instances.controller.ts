@@ -32,7 +32,10 @@ export class InstancesController {
   @ApiCreatedResponse({ type: InstanceAccepted })
   @ApiErrors(400, 413, 415)
   async createInstance(@Body() order: CreateInstanceDto): Promise<InstanceAccepted> {
-    const instance = await this.instances.request(toInstanceOrder(order, { region: this.settings.defaultRegion }), ANONYMOUS);
+    const instance = await this.instances.request(
+      toInstanceOrder(order, { region: this.settings.defaultRegion }),
+      ANONYMOUS,
+    );
     return toInstanceAccepted(instance, await this.instances.estimateReadyTime(instance));
   }
 

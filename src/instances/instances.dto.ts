@@ -1,6 +1,19 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Length, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { Paged } from '../platform/http/pagination.js';
 import { QueryFlag } from '../platform/http/query-flag.js';
 import type { InstanceOrder } from './domain/new-instance.js';
@@ -154,7 +167,7 @@ export class InstanceActionAccepted {
   message!: string;
 }
 
-class PortMappingDto {
+export class PortMappingDto {
   @ApiProperty({ example: 8888 })
   port!: number;
 
@@ -165,7 +178,7 @@ class PortMappingDto {
   type!: string;
 }
 
-class ConnectionDetailsDto {
+export class ConnectionDetailsDto {
   @ApiPropertyOptional({ example: 'ssh root@inst-abc123.novita.ai' })
   ssh?: string;
 
@@ -180,7 +193,7 @@ class ConnectionDetailsDto {
   webTerminal?: string;
 }
 
-class StatusReasonDto {
+export class StatusReasonDto {
   @ApiProperty({ example: 'NO_CAPACITY' })
   code!: string;
 
@@ -188,7 +201,7 @@ class StatusReasonDto {
   message!: string;
 }
 
-class MachineDto {
+export class MachineDto {
   @ApiProperty({ example: 'CN-HK-01' })
   region!: string;
 
@@ -308,7 +321,11 @@ export function toInstanceOrder(dto: CreateInstanceDto, defaults: { readonly reg
     spotPolicy: dto.spotPolicy ?? 'migrate',
     fallbackToOnDemand: dto.fallbackToOnDemand ?? false,
     readiness: readiness
-      ? { port: readiness.port, timeoutSeconds: readiness.timeoutSeconds ?? 300, ...(readiness.path === undefined ? {} : { path: readiness.path }) }
+      ? {
+          port: readiness.port,
+          timeoutSeconds: readiness.timeoutSeconds ?? 300,
+          ...(readiness.path === undefined ? {} : { path: readiness.path }),
+        }
       : null,
   };
 }
@@ -349,7 +366,9 @@ export function toInstanceDetails(instance: Instance, machine: Placement | null)
   return {
     ...toInstanceSummary(instance),
     ...(machine && { region: machine.region, machine: toMachineDto(machine) }),
-    portMappings: connection ? connection.portMappings.map(({ port, endpoint, type }) => ({ port, endpoint, type })) : [],
+    portMappings: connection
+      ? connection.portMappings.map(({ port, endpoint, type }) => ({ port, endpoint, type }))
+      : [],
     connectionDetails: connection ? toConnectionDetails(connection) : {},
     templateId: instance.templateId,
     rootfsSize: instance.rootfsSizeGb,
@@ -372,12 +391,20 @@ function toConnectionDetails({ ssh, sshPassword, jupyter, webTerminal }: Connect
 }
 
 function toMachineDto({ region, productId, billingMode, pricePerHourMicros, novitaId }: Placement): MachineDto {
-  return { region, productId, billingMode, pricePerHourUsd: toUsd(pricePerHourMicros), ...(novitaId !== null && { novitaId }) };
+  return {
+    region,
+    productId,
+    billingMode,
+    pricePerHourUsd: toUsd(pricePerHourMicros),
+    ...(novitaId !== null && { novitaId }),
+  };
 }
 
 /** Micro-USD as a decimal text without trailing zeros: 175000 → "0.175". */
 export function toUsd(micros: bigint): string {
   const whole = micros / 1_000_000n;
-  const rest = String(micros % 1_000_000n).padStart(6, '0').replace(/0+$/, '');
+  const rest = String(micros % 1_000_000n)
+    .padStart(6, '0')
+    .replace(/0+$/, '');
   return rest === '' ? String(whole) : `${whole}.${rest}`;
 }

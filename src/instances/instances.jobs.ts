@@ -1,7 +1,15 @@
 import { defineJob } from '../platform/jobs/job.js';
 
 /** Look at one instance and do what it needs next. */
-export const reconcileInstance = defineJob<{ instanceId: string }>('reconcile-instance', 60, ({ instanceId }) => instanceId);
+export const reconcileInstance = defineJob<{ instanceId: string }>(
+  'reconcile-instance',
+  60,
+  ({ instanceId }) => instanceId,
+);
 
 /** Carry the deletion of one machine through until it is certain. */
-export const retirePlacement = defineJob<{ placementId: string }>('retire-placement', 40, ({ placementId }) => placementId);
+export const retirePlacement = defineJob<{ placementId: string }>(
+  'retire-placement',
+  40,
+  ({ placementId }) => placementId,
+);

@@ -2,7 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
-import { type Action, type Connection, type Desired, type Instance, type Phase, phasesOf, type Readiness, type SpotPolicy } from './domain/instance.js';
+import {
+  type Action,
+  type Connection,
+  type Desired,
+  type Instance,
+  type Phase,
+  phasesOf,
+  type Readiness,
+  type SpotPolicy,
+} from './domain/instance.js';
 import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
 @Injectable()
@@ -36,7 +45,12 @@ export class InstancesRepository {
   async list(filter: InstanceFilter, page: Page): Promise<{ instances: Instance[]; total: number }> {
     const where = toWhere(filter);
     const [rows, total] = await Promise.all([
-      this.prisma.instance.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: page.limit, skip: page.offset }),
+      this.prisma.instance.findMany({
+        where,
+        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+        take: page.limit,
+        skip: page.offset,
+      }),
       this.prisma.instance.count({ where }),
     ]);
     return { instances: rows.map(toInstance), total };
@@ -50,12 +64,19 @@ export class InstancesRepository {
       take: count,
       select: { createdAt: true, readyAt: true },
     });
-    return rows.flatMap(({ createdAt, readyAt }) => (readyAt === null ? [] : [readyAt.getTime() - createdAt.getTime()]));
+    return rows.flatMap(({ createdAt, readyAt }) =>
+      readyAt === null ? [] : [readyAt.getTime() - createdAt.getTime()],
+    );
   }
 
   async listDueIds(now: Date, limit: number): Promise<string[]> {
     const where = { nextCheckAt: { lte: now } };
-    const rows = await this.prisma.instance.findMany({ where, orderBy: { nextCheckAt: 'asc' }, take: limit, select: { id: true } });
+    const rows = await this.prisma.instance.findMany({
+      where,
+      orderBy: { nextCheckAt: 'asc' },
+      take: limit,
+      select: { id: true },
+    });
     return rows.map(({ id }) => id);
   }
 

@@ -51,7 +51,11 @@ export class InstancesService {
     return { instance, machine: currentPlacementId === null ? null : await this.placements.find(currentPlacementId) };
   }
 
-  async list(filter: { status?: InstanceStatus; includeDeleted: boolean }, page: Page, caller: Caller): Promise<{ instances: Instance[]; total: number }> {
+  async list(
+    filter: { status?: InstanceStatus; includeDeleted: boolean },
+    page: Page,
+    caller: Caller,
+  ): Promise<{ instances: Instance[]; total: number }> {
     return this.instances.list({ ...filter, teamId: caller.teamId }, page);
   }
 

@@ -21,8 +21,27 @@ export class PlacementsRepository {
    */
   async update(placement: Placement, tx: Tx): Promise<boolean> {
     const { id, version } = placement;
-    const { state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo, updatedAt, novitaId } = placement;
-    const decided = { state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo, updatedAt };
+    const {
+      state,
+      outcomeUnknownSince,
+      retireReason,
+      deleteSentAt,
+      retireAttempts,
+      nextCheckAt,
+      billedTo,
+      updatedAt,
+      novitaId,
+    } = placement;
+    const decided = {
+      state,
+      outcomeUnknownSince,
+      retireReason,
+      deleteSentAt,
+      retireAttempts,
+      nextCheckAt,
+      billedTo,
+      updatedAt,
+    };
     const data = { ...decided, ...(novitaId === null ? {} : { novitaId }), version: version + 1 };
     const { count } = await tx.placement.updateMany({ where: { id, version }, data });
     return count === 1;
@@ -30,7 +49,10 @@ export class PlacementsRepository {
 
   /** The answer of create is kept whatever became of the order meanwhile: a machine whose id is lost would bill unseen. */
   async keepNovitaId(id: string, novitaId: string): Promise<void> {
-    await this.prisma.placement.updateMany({ where: { id, novitaId: null }, data: { novitaId, version: { increment: 1 } } });
+    await this.prisma.placement.updateMany({
+      where: { id, novitaId: null },
+      data: { novitaId, version: { increment: 1 } },
+    });
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Placement | null> {
@@ -48,9 +70,25 @@ export class PlacementsRepository {
     return rows.map(toPlacement);
   }
 
+  /** Something is on its way up or down, so that it is worth looking often. */
+  async isAnyInTransition(): Promise<boolean> {
+    const unsettled = [
+      { seenStatus: null },
+      { seenStatus: { notIn: ['running', 'exited', 'other'] } },
+      { missingSince: { not: null } },
+    ];
+    const where = { OR: [{ state: { in: ['intended', 'retiring'] } }, { state: 'confirmed', OR: unsettled }] };
+    return (await this.prisma.placement.findFirst({ where, select: { id: true } })) !== null;
+  }
+
   async listDueRetirements(now: Date, limit: number): Promise<string[]> {
     const where = { state: 'retiring', nextCheckAt: { lte: now } };
-    const rows = await this.prisma.placement.findMany({ where, orderBy: { nextCheckAt: 'asc' }, take: limit, select: { id: true } });
+    const rows = await this.prisma.placement.findMany({
+      where,
+      orderBy: { nextCheckAt: 'asc' },
+      take: limit,
+      select: { id: true },
+    });
     return rows.map(({ id }) => id);
   }
 }

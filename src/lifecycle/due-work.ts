@@ -25,9 +25,15 @@ export class DueWork {
     try {
       const now = this.clock.now();
       const instanceIds = await this.instances.listDueIds(now, AT_ONCE);
-      await this.jobs.enqueueAll(reconcileInstance, instanceIds.map((instanceId) => ({ instanceId })));
+      await this.jobs.enqueueAll(
+        reconcileInstance,
+        instanceIds.map((instanceId) => ({ instanceId })),
+      );
       const placementIds = await this.placements.listDueRetirements(now, AT_ONCE);
-      await this.jobs.enqueueAll(retirePlacement, placementIds.map((placementId) => ({ placementId })));
+      await this.jobs.enqueueAll(
+        retirePlacement,
+        placementIds.map((placementId) => ({ placementId })),
+      );
     } finally {
       this.running = false;
     }

@@ -59,7 +59,8 @@ export class InstanceReconciler {
     const { instance } = facts;
     const now = this.clock.now();
     const step = decideStep(facts, now, this.limits);
-    if (step.kind !== 'wait') this.logger.debug({ instanceId: instance.id, phase: instance.phase, step: step.kind }, 'next step');
+    if (step.kind !== 'wait')
+      this.logger.debug({ instanceId: instance.id, phase: instance.phase, step: step.kind }, 'next step');
     return this.carryOut(step, facts, now);
   }
 

@@ -55,10 +55,14 @@ export class MachineBuyer {
       const purchase = await this.choose(instance, placements, now);
       if ('offer' in purchase) return await this.purchase(instance, purchase, now);
       const isRecovery = instance.readyAt !== null;
-      return isRecovery && purchase.code === 'NO_CAPACITY' ? await this.postpone(instance, purchase, RECOVERY_PAUSE_MS) : await this.fail(instance, purchase);
+      return isRecovery && purchase.code === 'NO_CAPACITY'
+        ? await this.postpone(instance, purchase, RECOVERY_PAUSE_MS)
+        : await this.fail(instance, purchase);
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
-      return isPassing(error) ? this.postpone(instance, WAITING, pauseFor(error)) : this.fail(instance, reasonOfRefusal(error));
+      return isPassing(error)
+        ? this.postpone(instance, WAITING, pauseFor(error))
+        : this.fail(instance, reasonOfRefusal(error));
     }
   }
 
@@ -70,8 +74,12 @@ export class MachineBuyer {
     const found = await this.findByName(placement.uniqueName);
     if (found !== null) await this.placements.keepNovitaId(placement.id, found);
     const waitedMs = now.getTime() - (placement.outcomeUnknownSince ?? placement.createdAt).getTime();
-    const nextCheckAt = found === null ? addMs(now, Math.min(Math.max(waitedMs, this.limits.pollMs / 2), LONGEST_PAUSE_MS)) : now;
-    const note: Reason = { code: 'CREATE_UNCONFIRMED', message: 'The provider did not confirm the order; looking whether the machine exists' };
+    const nextCheckAt =
+      found === null ? addMs(now, Math.min(Math.max(waitedMs, this.limits.pollMs / 2), LONGEST_PAUSE_MS)) : now;
+    const note: Reason = {
+      code: 'CREATE_UNCONFIRMED',
+      message: 'The provider did not confirm the order; looking whether the machine exists',
+    };
     const after = { ...instance, nextCheckAt, reasonCode: note.code, reasonMessage: note.message, updatedAt: now };
     await this.recorder.record({ before: instance, after });
     return found !== null;
@@ -94,7 +102,9 @@ export class MachineBuyer {
     const choice = await this.findOffers(instance, now);
     if (choice.kind === 'none') return reasonOfNoOffer(choice.because);
     const since = addMs(now, -this.settings.stockOutMemoryMs);
-    const refused = new Set(placements.filter(({ state, createdAt }) => state === 'refused' && createdAt >= since).map(placeOf));
+    const refused = new Set(
+      placements.filter(({ state, createdAt }) => state === 'refused' && createdAt >= since).map(placeOf),
+    );
     const offer = choice.offers.find((one) => !refused.has(placeOf(one)));
     if (offer === undefined) return reasonOfNoOffer('no-capacity');
     const template = await this.catalogue.getTemplate(instance.templateId);
@@ -139,18 +149,35 @@ export class MachineBuyer {
   private async recordFailure(buying: Instance, placement: Placement, error: NovitaError): Promise<void> {
     const now = this.clock.now();
     if (error.outcome === 'unknown') {
-      const after = { ...buying, nextCheckAt: addMs(now, Math.min(FIRST_PAUSE_MS, this.limits.pollMs)), updatedAt: now };
-      await this.recorder.record({ before: buying, after, placements: [{ ...placement, outcomeUnknownSince: now, updatedAt: now }] });
+      const after = {
+        ...buying,
+        nextCheckAt: addMs(now, Math.min(FIRST_PAUSE_MS, this.limits.pollMs)),
+        updatedAt: now,
+      };
+      await this.recorder.record({
+        before: buying,
+        after,
+        placements: [{ ...placement, outcomeUnknownSince: now, updatedAt: now }],
+      });
       return;
     }
-    const refused: Placement = { ...placement, state: 'refused', retireReason: error.reason ?? error.errorClass, updatedAt: now };
+    const refused: Placement = {
+      ...placement,
+      state: 'refused',
+      retireReason: error.reason ?? error.errorClass,
+      updatedAt: now,
+    };
     const reason = reasonOfRefusal(error);
     if (error.errorClass === 'no-capacity') {
       const after = this.backInQueue(buying, reason, now, 0);
       const alongside = (tx: Tx) => this.pricing.rememberStockOut(placement, now, tx);
       await this.recorder.record({ before: buying, after, placements: [refused], alongside });
     } else if (isPassing(error)) {
-      await this.recorder.record({ before: buying, after: this.backInQueue(buying, WAITING, now, pauseFor(error)), placements: [refused] });
+      await this.recorder.record({
+        before: buying,
+        after: this.backInQueue(buying, WAITING, now, pauseFor(error)),
+        placements: [refused],
+      });
     } else {
       await this.recorder.record({ ...failed(buying, [], reason, now), placements: [refused] });
     }
@@ -174,7 +201,10 @@ export class MachineBuyer {
   private async postpone(instance: Instance, reason: Reason, pauseMs: number): Promise<boolean> {
     const now = this.clock.now();
     const { code: reasonCode, message: reasonMessage } = reason;
-    await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt: addMs(now, pauseMs), reasonCode, reasonMessage, updatedAt: now } });
+    await this.recorder.record({
+      before: instance,
+      after: { ...instance, nextCheckAt: addMs(now, pauseMs), reasonCode, reasonMessage, updatedAt: now },
+    });
     return false;
   }
 }

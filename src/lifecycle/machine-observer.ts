@@ -10,14 +10,15 @@ import { type HeldLease, Leases } from '../platform/database/leases.js';
 import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { compareListing, type Comparison } from './domain/compare-listing.js';
-import { sweepPauseMs } from './domain/sweep-pace.js';
+import { quickPauseMs, sweepPauseMs } from './domain/sweep-pace.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { SweepRepository } from './sweep.repository.js';
 
 const LEASE = 'observer';
-/** A dead observer is followed by another replica's within this time. */
-const LEASE_MS = 20_000;
-const LEASE_CHECK_MS = 2_000;
+/** A dead observer is followed by another replica's within two polls, at most this. */
+const LONGEST_LEASE_MS = 20_000;
+const SHORTEST_LEASE_MS = 3_000;
+const CHECK_EVERY_MS = 1_000;
 /** One statement takes this many rows. */
 const BATCH = 1000;
 
@@ -25,9 +26,13 @@ const BATCH = 1000;
 @Injectable()
 export class MachineObserver {
   private readonly logger = new Logger(MachineObserver.name);
+  /** On the process's own clock; Infinity: another replica observes. */
   private dueAt = Infinity;
-  private leaseDueAt = 0;
+  private sweptAt = -Infinity;
+  private checkAt = 0;
+  private machines = 0;
   private running = false;
+  private readonly leaseMs: number;
 
   constructor(
     private readonly novita: NovitaClient,
@@ -39,28 +44,40 @@ export class MachineObserver {
     private readonly jobs: Jobs,
     private readonly clock: Clock,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    this.leaseMs = Math.min(LONGEST_LEASE_MS, Math.max(SHORTEST_LEASE_MS, 2 * settings.lifecyclePollMs));
+  }
 
   /** Called often; sweeps when a sweep is due and this replica holds the lease. */
   async tick(): Promise<void> {
     const now = performance.now();
-    if (this.running || now < Math.min(this.dueAt, this.leaseDueAt)) return;
+    if (this.running || now < Math.min(this.dueAt, this.checkAt)) return;
     this.running = true;
     try {
-      const lease = await this.leases.acquire(LEASE, LEASE_MS);
-      this.leaseDueAt = now + LEASE_CHECK_MS;
+      this.checkAt = now + Math.min(CHECK_EVERY_MS, this.settings.lifecyclePollMs / 5);
+      const lease = await this.leases.acquire(LEASE, this.leaseMs);
       if (lease === null) this.dueAt = Infinity;
-      else if (this.dueAt === Infinity || now >= this.dueAt) await this.sweep(lease);
+      else if (await this.isDue(now)) await this.sweep(lease);
     } finally {
       this.running = false;
     }
+  }
+
+  /** What was bought or given up since the last sweep brings the next one forward. */
+  private async isDue(now: number): Promise<boolean> {
+    if (this.dueAt === Infinity || now >= this.dueAt) return true;
+    if (await this.placements.isAnyInTransition())
+      this.dueAt = Math.min(this.dueAt, this.sweptAt + quickPauseMs(this.machines, this.settings));
+    return now >= this.dueAt;
   }
 
   private async sweep(lease: HeldLease): Promise<void> {
     const live = await this.placements.listLive();
     const startedAt = this.clock.now();
     const listing = await this.list(lease);
-    this.dueAt = performance.now() + sweepPauseMs(live, listing?.machines.length ?? 0, this.settings);
+    this.machines = listing?.machines.length ?? this.machines;
+    this.sweptAt = performance.now();
+    this.dueAt = this.sweptAt + sweepPauseMs(live, this.machines, this.settings);
     if (listing === null) return;
     const comparison = compareListing(live, listing.machines, listing.complete, startedAt);
     if (!(await this.record(lease, comparison, listing, startedAt))) return;
@@ -70,7 +87,10 @@ export class MachineObserver {
 
   /** A listing that failed says nothing at all. */
   private async list(lease: HeldLease): Promise<MachineListing | null> {
-    const keepAlive = setInterval(() => void this.leases.acquire(lease.name, LEASE_MS).catch(() => null), LEASE_MS / 4);
+    const keepAlive = setInterval(
+      () => void this.leases.acquire(lease.name, this.leaseMs).catch(() => null),
+      this.leaseMs / 4,
+    );
     try {
       return await this.novita.listMachines({}, { lane: 'sweep' });
     } catch (error) {
@@ -82,10 +102,19 @@ export class MachineObserver {
     }
   }
 
-  private async record(lease: HeldLease, { changed, missing }: Comparison, listing: MachineListing, startedAt: Date): Promise<boolean> {
+  private async record(
+    lease: HeldLease,
+    { changed, missing }: Comparison,
+    listing: MachineListing,
+    startedAt: Date,
+  ): Promise<boolean> {
     const completedAt = this.clock.now();
     return this.unitOfWork.run(async (tx) => {
-      if (listing.complete && !(await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx))) return false;
+      if (
+        listing.complete &&
+        !(await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx))
+      )
+        return false;
       for (const batch of batches(changed)) await this.sweeps.writeSightings(batch, startedAt, tx);
       const ids = missing.map(({ id }) => id);
       for (const batch of batches(ids)) await this.sweeps.writeMissing(batch, startedAt, tx);
@@ -96,7 +125,9 @@ export class MachineObserver {
   private async wake({ changed, missing }: Comparison): Promise<void> {
     const concerned = [...changed.map(({ placement }) => placement), ...missing];
     const retiring = concerned.filter(isRetiring).map(({ id }) => ({ placementId: id }));
-    const instanceIds = new Set(concerned.filter((placement) => !isRetiring(placement)).map(({ instanceId }) => instanceId));
+    const instanceIds = new Set(
+      concerned.filter((placement) => !isRetiring(placement)).map(({ instanceId }) => instanceId),
+    );
     await this.jobs.enqueueAll(retirePlacement, retiring);
     await this.jobs.enqueueAll(
       reconcileInstance,
@@ -110,5 +141,7 @@ function isRetiring(placement: Placement): boolean {
 }
 
 function batches<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) => items.slice(index * BATCH, (index + 1) * BATCH));
+  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) =>
+    items.slice(index * BATCH, (index + 1) * BATCH),
+  );
 }

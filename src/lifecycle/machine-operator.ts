@@ -41,7 +41,8 @@ export class MachineOperator {
   /** Upstream says `running`, which only means that the container is up. True when the instance is worth another look at once. */
   async inspect(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
     const machine = await this.read(novitaId);
-    if (machine === null || machine === 'unreadable' || machine.status !== 'running') return this.lookLater(instance, now);
+    if (machine === null || machine === 'unreadable' || machine.status !== 'running')
+      return this.lookLater(instance, now);
     const connection = toConnection(machine);
     if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)
       return this.giveUpOrLookLater(instance, now);
@@ -94,9 +95,13 @@ export class MachineOperator {
     const startedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
     if (now >= addSeconds(startedAt, readiness.timeoutSeconds)) {
       const message = `The application on port ${readiness.port} was not ready within ${readiness.timeoutSeconds} seconds; last seen: ${answer.seen}`;
-      return this.record(failed(instance, await this.placementsOf(instance), { code: 'READINESS_TIMEOUT', message }, now));
+      return this.record(
+        failed(instance, await this.placementsOf(instance), { code: 'READINESS_TIMEOUT', message }, now),
+      );
     }
-    await this.recorder.record(probing(instance, connection, now, answer.seen, addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS))));
+    await this.recorder.record(
+      probing(instance, connection, now, answer.seen, addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS))),
+    );
     return false;
   }
 
@@ -110,20 +115,33 @@ export class MachineOperator {
     else await this.novita.restartMachine(novitaId, { lane: 'order' });
   }
 
-  private async onRefusedCall(sending: Instance, { action, placement, novitaId }: ActionStep, error: NovitaError): Promise<boolean> {
+  private async onRefusedCall(
+    sending: Instance,
+    { action, placement, novitaId }: ActionStep,
+    error: NovitaError,
+  ): Promise<boolean> {
     const now = this.clock.now();
     if (error.outcome === 'not-sent') {
-      await this.recorder.record({ before: sending, after: { ...sending, actionSentAt: null, nextCheckAt: addMs(now, RETRY_PAUSE_MS), updatedAt: now } });
+      await this.recorder.record({
+        before: sending,
+        after: { ...sending, actionSentAt: null, nextCheckAt: addMs(now, RETRY_PAUSE_MS), updatedAt: now },
+      });
       return false;
     }
-    if (action === 'start' && error.errorClass === 'no-capacity') return this.startElsewhere(sending, placement, novitaId, now);
+    if (action === 'start' && error.errorClass === 'no-capacity')
+      return this.startElsewhere(sending, placement, novitaId, now);
     // Unclear, or refused for the machine's present state: what the next listing shows decides whether it is sent again.
     if (isPassing(error) || action !== 'start' || error.errorClass === 'not-found') return this.lookLater(sending, now);
     return this.record(startRefused(sending, reasonOfRefusal(error), now));
   }
 
   /** The node of a stopped machine has no free GPU: upstream's own remedy is migrate; where that is refused too, another machine. */
-  private async startElsewhere(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
+  private async startElsewhere(
+    instance: Instance,
+    placement: Placement,
+    novitaId: string,
+    now: Date,
+  ): Promise<boolean> {
     try {
       await this.novita.migrateMachine(novitaId, { lane: 'order' });
       return await this.lookLater(instance, now);
@@ -141,7 +159,10 @@ export class MachineOperator {
   }
 
   private async lookLater(instance: Instance, now: Date): Promise<boolean> {
-    const nextCheckAt = earliest(addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS)), later(instance.deadlineAt, now));
+    const nextCheckAt = earliest(
+      addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS)),
+      later(instance.deadlineAt, now),
+    );
     await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt, updatedAt: now } });
     return false;
   }

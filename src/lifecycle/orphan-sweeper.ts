@@ -58,7 +58,10 @@ export class OrphanSweeper {
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       this.found.inc({ outcome: 'failed' });
-      this.logger.error({ ...facts, reason: error.message }, 'orphan machine could not be removed; the next sweep tries again');
+      this.logger.error(
+        { ...facts, reason: error.message },
+        'orphan machine could not be removed; the next sweep tries again',
+      );
     }
   }
 }

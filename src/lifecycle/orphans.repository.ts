@@ -15,14 +15,22 @@ export class OrphansRepository {
       select: { uniqueName: true, instanceId: true, state: true, novitaId: true },
     });
     return new Map(
-      rows.map(({ uniqueName, instanceId, state, novitaId }) => [uniqueName, { instanceId, novitaId, isLive: LIVE.includes(state) }]),
+      rows.map(({ uniqueName, instanceId, state, novitaId }) => [
+        uniqueName,
+        { instanceId, novitaId, isLive: LIVE.includes(state) },
+      ]),
     );
   }
 
   /** Keeps since when each is known; returns those known since before `dueBefore`. */
   async note(sightings: readonly OrphanSighting[], seenAt: Date, dueBefore: Date): Promise<OrphanSighting[]> {
     await this.prisma.orphan.createMany({
-      data: sightings.map(({ machine, instanceId }) => ({ novitaId: machine.id, name: machine.name, instanceId, firstSeenAt: seenAt })),
+      data: sightings.map(({ machine, instanceId }) => ({
+        novitaId: machine.id,
+        name: machine.name,
+        instanceId,
+        firstSeenAt: seenAt,
+      })),
       skipDuplicates: true,
     });
     const rows = await this.prisma.orphan.findMany({
@@ -34,6 +42,9 @@ export class OrphansRepository {
   }
 
   async recordRemoved({ machine }: OrphanSighting, removedAt: Date): Promise<void> {
-    await this.prisma.orphan.update({ where: { novitaId: machine.id }, data: { removedAt, attempts: { increment: 1 } } });
+    await this.prisma.orphan.update({
+      where: { novitaId: machine.id },
+      data: { removedAt, attempts: { increment: 1 } },
+    });
   }
 }

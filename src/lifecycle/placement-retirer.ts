@@ -39,7 +39,8 @@ export class PlacementRetirer {
     const next = decideRetirement(placement, now, this.limits);
     switch (next.kind) {
       case 'wait':
-        if (placement.nextCheckAt === null || placement.nextCheckAt <= now) await this.save({ ...placement, nextCheckAt: next.until });
+        if (placement.nextCheckAt === null || placement.nextCheckAt <= now)
+          await this.save({ ...placement, nextCheckAt: next.until });
         return;
       case 'look-up':
         return this.lookUp(placement, now);
@@ -70,7 +71,11 @@ export class PlacementRetirer {
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       // Not found is what we want; the listings have to agree before anything is believed.
-      if (error.errorClass !== 'not-found') this.logger.warn({ placementId: placement.id, attempts, reason: error.message }, 'delete failed; it is tried again');
+      if (error.errorClass !== 'not-found')
+        this.logger.warn(
+          { placementId: placement.id, attempts, reason: error.message },
+          'delete failed; it is tried again',
+        );
     }
   }
 

@@ -31,7 +31,10 @@ export class ReadinessProbe {
       const isReady = outcome.status >= 200 && outcome.status < 400;
       return { isReady, seen: `HTTP ${outcome.status}` };
     }
-    return { isReady: false, seen: outcome.kind === 'refused' ? `address refused (${outcome.because})` : `no answer (${outcome.class})` };
+    return {
+      isReady: false,
+      seen: outcome.kind === 'refused' ? `address refused (${outcome.because})` : `no answer (${outcome.class})`,
+    };
   }
 
   private async connect({ endpoint, type }: Endpoint): Promise<ProbeAnswer> {
@@ -39,6 +42,9 @@ export class ReadinessProbe {
     const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
     const outcome = await this.http.tcpConnect(url.hostname, port);
     if (outcome.kind === 'connected') return { isReady: true, seen: 'connected' };
-    return { isReady: false, seen: outcome.kind === 'refused' ? `address refused (${outcome.because})` : `no connection (${outcome.class})` };
+    return {
+      isReady: false,
+      seen: outcome.kind === 'refused' ? `address refused (${outcome.because})` : `no connection (${outcome.class})`,
+    };
   }
 }

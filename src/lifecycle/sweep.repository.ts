@@ -18,7 +18,13 @@ export class SweepRepository {
   }
 
   /** False when a fresher listing is recorded already, or the lease passed to another replica while this one was listing. */
-  async claimListing(lease: HeldLease, startedAt: Date, completedAt: Date, machinesSeen: number, tx: Tx): Promise<boolean> {
+  async claimListing(
+    lease: HeldLease,
+    startedAt: Date,
+    completedAt: Date,
+    machinesSeen: number,
+    tx: Tx,
+  ): Promise<boolean> {
     const count = await tx.$executeRaw`
       INSERT INTO sweeps AS s (name, started_at, completed_at, machines_seen)
       SELECT ${OBSERVER}, ${startedAt}, ${completedAt}, ${machinesSeen}

@@ -16,7 +16,11 @@ export class CountsRepository {
   }
 
   async sumOfOthers(replica: string): Promise<ReadonlyMap<string, number>> {
-    const groups = await this.prisma.counter.groupBy({ by: ['name'], where: { replica: { not: replica } }, _sum: { value: true } });
+    const groups = await this.prisma.counter.groupBy({
+      by: ['name'],
+      where: { replica: { not: replica } },
+      _sum: { value: true },
+    });
     return new Map(groups.map(({ name, _sum }) => [name, Number(_sum.value ?? 0n)]));
   }
 }

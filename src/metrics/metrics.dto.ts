@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 
-class RequestFigures {
+export class RequestFigures {
   @ApiProperty({ example: 1250 })
   total!: number;
 
@@ -16,7 +16,7 @@ class RequestFigures {
   averageResponseTime!: number;
 }
 
-class InstanceFigures {
+export class InstanceFigures {
   @ApiProperty({ example: 15 })
   total!: number;
 
@@ -39,7 +39,7 @@ class InstanceFigures {
   exited!: number;
 }
 
-class JobFigures {
+export class JobFigures {
   @ApiProperty({ example: 5 })
   pending!: number;
 
@@ -54,7 +54,7 @@ class JobFigures {
   failed!: number;
 }
 
-class CacheFigures {
+export class CacheFigures {
   @ApiProperty({ example: 850 })
   hits!: number;
 
@@ -65,7 +65,7 @@ class CacheFigures {
   hitRate!: number;
 }
 
-class MemoryFigures {
+export class MemoryFigures {
   /** MiB of this replica's process. */
   @ApiProperty({ example: 256 })
   used!: number;
@@ -78,7 +78,7 @@ class MemoryFigures {
   percentage!: number;
 }
 
-class SystemFigures {
+export class SystemFigures {
   /** Seconds since this replica started. */
   @ApiProperty({ example: 86400 })
   uptime!: number;

@@ -12,7 +12,11 @@ export class MetricsSchedule implements OnApplicationShutdown {
 
   @Interval(WRITE_EVERY_MS)
   async writeDown(): Promise<void> {
-    await this.traffic.writeDown().catch((error: unknown) => this.logger.warn({ err: error }, 'counts could not be written; the next tick writes them'));
+    await this.traffic
+      .writeDown()
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'counts could not be written; the next tick writes them'),
+      );
   }
 
   async onApplicationShutdown(): Promise<void> {

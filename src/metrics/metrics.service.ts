@@ -17,12 +17,24 @@ export class MetricsService {
   ) {}
 
   async report(): Promise<MetricsReport> {
-    const [traffic, instances, jobs] = await Promise.all([this.traffic.sumOfAll(), this.countInstances(), this.jobs.counts()]);
+    const [traffic, instances, jobs] = await Promise.all([
+      this.traffic.sumOfAll(),
+      this.countInstances(),
+      this.jobs.counts(),
+    ]);
     return { requests: toRequests(traffic), instances, jobs, cache: toCache(traffic), system: system() };
   }
 
   private async countInstances(): Promise<MetricsReport['instances']> {
-    const counts: Record<InstanceStatus | 'total', number> = { total: 0, creating: 0, starting: 0, running: 0, failed: 0, stopped: 0, exited: 0 };
+    const counts: Record<InstanceStatus | 'total', number> = {
+      total: 0,
+      creating: 0,
+      starting: 0,
+      running: 0,
+      failed: 0,
+      stopped: 0,
+      exited: 0,
+    };
     for (const [phase, count] of await this.instances.countByPhase()) {
       counts[statusOf(phase)] += count;
       counts.total += count;
@@ -38,7 +50,11 @@ function toRequests({ requests, failed, durationMs }: Traffic): MetricsReport['r
 
 function toCache({ cacheHits, cacheMisses }: Traffic): MetricsReport['cache'] {
   const reads = cacheHits + cacheMisses;
-  return { hits: cacheHits, misses: cacheMisses, hitRate: reads === 0 ? 0 : Math.round((cacheHits / reads) * 10_000) / 10_000 };
+  return {
+    hits: cacheHits,
+    misses: cacheMisses,
+    hitRate: reads === 0 ? 0 : Math.round((cacheHits / reads) * 10_000) / 10_000,
+  };
 }
 
 function system(): MetricsReport['system'] {
@@ -48,6 +64,10 @@ function system(): MetricsReport['system'] {
   const used = process.memoryUsage.rss();
   return {
     uptime: Math.floor(process.uptime()),
-    memoryUsage: { used: Math.round(used / MIB), total: Math.round(total / MIB), percentage: Math.round((used / total) * 10_000) / 100 },
+    memoryUsage: {
+      used: Math.round(used / MIB),
+      total: Math.round(total / MIB),
+      percentage: Math.round((used / total) * 10_000) / 100,
+    },
   };
 }

@@ -52,6 +52,12 @@ export class TrafficCounts {
 
   private own(): Traffic {
     const { hits, misses } = this.catalogue.cacheCounts;
-    return { requests: this.requests, failed: this.failed, durationMs: this.durationMs, cacheHits: hits, cacheMisses: misses };
+    return {
+      requests: this.requests,
+      failed: this.failed,
+      durationMs: this.durationMs,
+      cacheHits: hits,
+      cacheMisses: misses,
+    };
   }
 }

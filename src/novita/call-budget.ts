@@ -73,7 +73,12 @@ export class CallBudget {
 
   private async tryTake(lane: Lane, call: string): Promise<number> {
     const { burst, perSecond } = this;
-    const answer = await this.gate.take({ burst, perSecond, needed: 1 + RESERVE[lane] * (burst - 1), failuresToOpen: FAILURES_TO_OPEN });
+    const answer = await this.gate.take({
+      burst,
+      perSecond,
+      needed: 1 + RESERVE[lane] * (burst - 1),
+      failuresToOpen: FAILURES_TO_OPEN,
+    });
     if (answer.kind === 'taken') {
       // Somebody's failure stands in the row: the next success must clear it at once.
       if (answer.failures > 0) this.successNotedAt = 0;

@@ -40,7 +40,9 @@ export class GateRepository {
         AND COALESCE(paused_until, clock_timestamp()) <= clock_timestamp()
         AND LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) >= ${needed}::float8
       RETURNING consecutive_failures AS failures`;
-    return taken[0] ? { kind: 'taken', failures: taken[0].failures } : this.explainRefusal(perSecond, needed, failuresToOpen);
+    return taken[0]
+      ? { kind: 'taken', failures: taken[0].failures }
+      : this.explainRefusal(perSecond, needed, failuresToOpen);
   }
 
   async pause(seconds: number): Promise<void> {

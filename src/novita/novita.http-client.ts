@@ -89,7 +89,9 @@ export class NovitaHttpClient extends NovitaClient {
     const machines = new Map<string, Machine>();
     for (let pageNum = 1; pageNum <= MAX_PAGES; pageNum += 1) {
       const query = { pageSize: PAGE_SIZE, pageNum, name: filter.name };
-      const page = toMachinePage(await this.call({ name: 'list', method: 'GET', path: '/gpu/instances', query }, options));
+      const page = toMachinePage(
+        await this.call({ name: 'list', method: 'GET', path: '/gpu/instances', query }, options),
+      );
       if (page === null) return { machines: [...machines.values()], complete: false };
       const before = machines.size;
       for (const machine of page.machines) machines.set(machine.id, machine);
@@ -156,7 +158,8 @@ export class NovitaHttpClient extends NovitaClient {
       await this.budget.noteSuccess();
       return body;
     } catch (error) {
-      const failure = error instanceof NovitaError ? error : new NovitaError('unavailable', 'unknown', call.name, networkCode(error));
+      const failure =
+        error instanceof NovitaError ? error : new NovitaError('unavailable', 'unknown', call.name, networkCode(error));
       stopTimer(failure.errorClass);
       await this.budget.noteFailure(failure);
       throw failure;
@@ -183,7 +186,8 @@ export class NovitaHttpClient extends NovitaClient {
     const body = parseJson(response.data);
     if (response.status >= 200 && response.status < 300) {
       // Actions answer with an empty body, an object or nothing readable; for them the status is the answer.
-      if (body === undefined && call.method === 'GET') throw new NovitaError('unavailable', 'unknown', call.name, 'UNREADABLE_ANSWER');
+      if (body === undefined && call.method === 'GET')
+        throw new NovitaError('unavailable', 'unknown', call.name, 'UNREADABLE_ANSWER');
       return body;
     }
     const refusal = toRefusal(response.status, body ?? response.data);

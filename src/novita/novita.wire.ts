@@ -191,7 +191,12 @@ export function toMachinePage(body: unknown): MachinePage | null {
   if (!isObject(body)) return null;
   const list = body['instances'] ?? body['data'];
   if (!Array.isArray(list)) return null;
-  return { machines: objects(list).map(toMachine).filter((machine) => machine.id !== ''), total: whole(body['total']) };
+  return {
+    machines: objects(list)
+      .map(toMachine)
+      .filter((machine) => machine.id !== ''),
+    total: whole(body['total']),
+  };
 }
 
 function toMachine(json: Json): Machine {
@@ -243,7 +248,11 @@ function toEndpoint(json: Json): Endpoint[] {
 
 function toSsh(value: unknown): MachineDetails['ssh'] {
   if (!isObject(value) || text(value['sshCommand']) === '') return null;
-  return { command: text(value['sshCommand']), password: text(value['password']), isRunning: value['isRunning'] === true };
+  return {
+    command: text(value['sshCommand']),
+    password: text(value['password']),
+    isRunning: value['isRunning'] === true,
+  };
 }
 
 function toComponentUrl(value: unknown): string | null {
@@ -262,16 +271,20 @@ export function toMigrationJobs(body: unknown): MigrationJob[] {
 
 function toJobState(value: unknown): MigrationJob['state'] {
   const state = text(value);
-  return state === 'pulling' || state === 'running' || state === 'fail' || state === 'success' || state === 'break' ? state : 'other';
+  return state === 'pulling' || state === 'running' || state === 'fail' || state === 'success' || state === 'break'
+    ? state
+    : 'other';
 }
 
 /** Reads whatever an error answer holds: the documented Kratos form, older ones, or no JSON at all. */
 export function toRefusal(status: number, body: unknown): Refusal {
   const json = isObject(body) ? body : {};
   const inner = isObject(json['error']) ? json['error'] : {};
-  const firstText = (...values: unknown[]) => values.find((value): value is string => typeof value === 'string' && value !== '');
+  const firstText = (...values: unknown[]) =>
+    values.find((value): value is string => typeof value === 'string' && value !== '');
   const reason = firstText(json['reason'], json['code'], json['error'], inner['code']);
-  const message = firstText(json['message'], inner['message'], json['msg'], typeof body === 'string' ? body : undefined) ?? '';
+  const message =
+    firstText(json['message'], inner['message'], json['msg'], typeof body === 'string' ? body : undefined) ?? '';
   const isCode = reason !== undefined && /^[A-Z][A-Z0-9_]{2,60}$/.test(reason);
   return { status, reason: isCode ? reason : null, message: message.slice(0, 500) };
 }

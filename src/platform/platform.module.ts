@@ -6,6 +6,7 @@ import { PrismaService } from './database/prisma.service.js';
 import { UnitOfWork } from './database/unit-of-work.js';
 import { Leases } from './database/leases.js';
 import { Random, SystemRandom } from './random.js';
+import { MetricsRegistry } from './telemetry/metrics-registry.js';
 
 /** Time, chance, settings and the database: what every module may ask for by its type. */
 @Global()
@@ -16,14 +17,19 @@ export class PlatformModule {
       module: PlatformModule,
       imports: [ConfigModule.forRoot({ ignoreEnvFile: true, load: [() => ({ settings })] })],
       providers: [
-        { provide: Settings, inject: [ConfigService], useFactory: (config: ConfigService) => config.getOrThrow<Settings>('settings') },
+        {
+          provide: Settings,
+          inject: [ConfigService],
+          useFactory: (config: ConfigService) => config.getOrThrow<Settings>('settings'),
+        },
         { provide: Clock, useClass: SystemClock },
         { provide: Random, useClass: SystemRandom },
         PrismaService,
         UnitOfWork,
         Leases,
+        MetricsRegistry,
       ],
-      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases],
+      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, MetricsRegistry],
     };
   }
 }

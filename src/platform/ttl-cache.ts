@@ -7,7 +7,11 @@ export class TtlCache<T extends object> {
   private readonly entries: LRUCache<string, T, () => Promise<T>>;
 
   constructor(max: number, ttlMs: number) {
-    this.entries = new LRUCache<string, T, () => Promise<T>>({ max, ttl: ttlMs, fetchMethod: (_key, _stale, { context }) => context() });
+    this.entries = new LRUCache<string, T, () => Promise<T>>({
+      max,
+      ttl: ttlMs,
+      fetchMethod: (_key, _stale, { context }) => context(),
+    });
   }
 
   /** Failures are not kept: the next caller reads again. */

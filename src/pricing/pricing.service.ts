@@ -22,7 +22,11 @@ export class PricingService {
     return chooseOffers(wish, catalogues, await this.stockOuts.listPlaces(now));
   }
 
-  async rememberStockOut(place: Pick<Offer, 'clusterId' | 'productId' | 'billingMode'>, now: Date, tx: Tx): Promise<void> {
+  async rememberStockOut(
+    place: Pick<Offer, 'clusterId' | 'productId' | 'billingMode'>,
+    now: Date,
+    tx: Tx,
+  ): Promise<void> {
     await this.stockOuts.record(place, addMs(now, this.settings.stockOutMemoryMs), tx);
   }
 }

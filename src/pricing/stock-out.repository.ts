@@ -21,6 +21,8 @@ export class StockOutRepository {
 
   async listPlaces(now: Date): Promise<ReadonlySet<string>> {
     const rows = await this.prisma.stockOut.findMany({ where: { until: { gt: now } } });
-    return new Set(rows.map((row) => placeOf({ ...row, billingMode: row.billingMode === 'spot' ? 'spot' : 'onDemand' })));
+    return new Set(
+      rows.map((row) => placeOf({ ...row, billingMode: row.billingMode === 'spot' ? 'spot' : 'onDemand' })),
+    );
   }
 }

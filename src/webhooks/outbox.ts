@@ -18,7 +18,10 @@ export class Outbox {
   async add(event: NewEvent, webhookUrl: string | null, tx: Tx): Promise<void> {
     if (webhookUrl === null) return;
     const now = event.occurredAt;
-    const endpointId = await this.webhooks.inlineEndpoint({ id: `whe_${this.random.ulid(now)}`, teamId: event.teamId, url: webhookUrl, now }, tx);
+    const endpointId = await this.webhooks.inlineEndpoint(
+      { id: `whe_${this.random.ulid(now)}`, teamId: event.teamId, url: webhookUrl, now },
+      tx,
+    );
     await this.webhooks.insertDelivery({ id: `dlv_${this.random.ulid(now)}`, event, endpointId }, tx);
     await this.jobs.enqueue(deliverWebhooks, { endpointId }, tx);
   }

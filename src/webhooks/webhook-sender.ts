@@ -40,7 +40,8 @@ export class WebhookSender {
     const sentAt = this.clock.now();
     const body = Buffer.from(delivery.body, 'utf8');
     const secret = this.settings.webhookSecret;
-    const signature = secret === null ? { 'webhook-id': delivery.eventId } : sign({ id: delivery.eventId, sentAt, body }, [secret]);
+    const signature =
+      secret === null ? { 'webhook-id': delivery.eventId } : sign({ id: delivery.eventId, sentAt, body }, [secret]);
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'novita-gpu-instances/1.0',
@@ -50,7 +51,10 @@ export class WebhookSender {
     };
     const outcome = await this.http.post(delivery.url, { headers, body });
     const result = this.judge(delivery, outcome);
-    this.logger.log({ eventId: delivery.eventId, instanceId: delivery.instanceId, attempt: delivery.attempts, ...summary(outcome) }, 'webhook attempt');
+    this.logger.log(
+      { eventId: delivery.eventId, instanceId: delivery.instanceId, attempt: delivery.attempts, ...summary(outcome) },
+      'webhook attempt',
+    );
     await this.webhooks.recordResult(delivery, result);
   }
 
@@ -59,13 +63,18 @@ export class WebhookSender {
     const facts = { outcome, tries: delivery.attempts, earlierClientErrors: 0, isProbe: false };
     const verdict = decideAfterAttempt(facts, now, this.random.fraction());
     const seen = { lastStatus: outcome.kind === 'answered' ? outcome.status : null };
-    if (verdict.kind === 'delivered') return { ...seen, state: 'delivered', nextAttemptAt: null, deliveredAt: now, lastClass: null };
+    if (verdict.kind === 'delivered')
+      return { ...seen, state: 'delivered', nextAttemptAt: null, deliveredAt: now, lastClass: null };
     const failure = { ...seen, deliveredAt: null, lastClass: verdict.because };
-    return verdict.kind === 'retry' ? { ...failure, state: 'pending', nextAttemptAt: verdict.at } : { ...failure, state: 'failed', nextAttemptAt: null };
+    return verdict.kind === 'retry'
+      ? { ...failure, state: 'pending', nextAttemptAt: verdict.at }
+      : { ...failure, state: 'failed', nextAttemptAt: null };
   }
 }
 
 function summary(outcome: Outcome): Record<string, unknown> {
   if (outcome.kind === 'answered') return { status: outcome.status, durationMs: outcome.durationMs };
-  return outcome.kind === 'refused' ? { refused: outcome.because } : { failed: outcome.class, durationMs: outcome.durationMs };
+  return outcome.kind === 'refused'
+    ? { refused: outcome.because }
+    : { failed: outcome.class, durationMs: outcome.durationMs };
 }

@@ -18,7 +18,9 @@ function policyOf(settings: Settings) {
     allowedHosts: [...settings.webhookAllowedHosts, ...sandbox].join(','),
     allowedCidrs: settings.webhookAllowedCidrs.join(','),
     ownListeners: [{ address: settings.host, port: settings.port }],
-    ownAddresses: Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address)),
+    ownAddresses: Object.values(networkInterfaces()).flatMap((addresses) =>
+      (addresses ?? []).map(({ address }) => address),
+    ),
     ownNames: [hostname()],
   });
 }

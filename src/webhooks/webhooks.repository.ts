@@ -34,14 +34,28 @@ export class WebhooksRepository {
     const key = { teamId, kind: 'inline', url };
     const known = await tx.webhookEndpoint.findUnique({ where: { teamId_kind_url: key }, select: { id: true } });
     if (known) return known.id;
-    await tx.webhookEndpoint.createMany({ data: [{ id, ...key, createdAt: now, updatedAt: now }], skipDuplicates: true });
+    await tx.webhookEndpoint.createMany({
+      data: [{ id, ...key, createdAt: now, updatedAt: now }],
+      skipDuplicates: true,
+    });
     const made = await tx.webhookEndpoint.findUniqueOrThrow({ where: { teamId_kind_url: key }, select: { id: true } });
     return made.id;
   }
 
-  async insertDelivery({ id, event, endpointId }: { id: string; event: NewEvent; endpointId: string }, tx: Tx): Promise<void> {
+  async insertDelivery(
+    { id, event, endpointId }: { id: string; event: NewEvent; endpointId: string },
+    tx: Tx,
+  ): Promise<void> {
     const { instanceId, sequence, occurredAt } = event;
-    const data = { id, eventId: event.id, endpointId, instanceId, sequence, createdAt: occurredAt, nextAttemptAt: occurredAt };
+    const data = {
+      id,
+      eventId: event.id,
+      endpointId,
+      instanceId,
+      sequence,
+      createdAt: occurredAt,
+      nextAttemptAt: occurredAt,
+    };
     await tx.webhookDelivery.create({ data });
   }
 
@@ -54,7 +68,10 @@ export class WebhooksRepository {
   }
 
   /** The heads of each instance's line at this receiver: a later event waits for the earlier one. */
-  async claimDue(endpointId: string, claim: { now: Date; token: string; leaseMs: number; limit: number }): Promise<ClaimedDelivery[]> {
+  async claimDue(
+    endpointId: string,
+    claim: { now: Date; token: string; leaseMs: number; limit: number },
+  ): Promise<ClaimedDelivery[]> {
     const { now, token, leaseMs, limit } = claim;
     return this.prisma.$queryRaw<ClaimedDelivery[]>`
       UPDATE webhook_deliveries d SET claimed_until = ${addMs(now, leaseMs)}, claim_token = ${token}, attempts = d.attempts + 1
@@ -71,7 +88,10 @@ export class WebhooksRepository {
 
   async recordResult(delivery: ClaimedDelivery, result: DeliveryResult): Promise<boolean> {
     const where = { id: delivery.id, claimToken: delivery.claimToken };
-    const { count } = await this.prisma.webhookDelivery.updateMany({ where, data: { ...result, claimedUntil: null, claimToken: null } });
+    const { count } = await this.prisma.webhookDelivery.updateMany({
+      where,
+      data: { ...result, claimedUntil: null, claimToken: null },
+    });
     return count === 1;
   }
 }

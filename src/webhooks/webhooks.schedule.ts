@@ -22,7 +22,10 @@ export class WebhooksSchedule {
   async wakeDueDeliveries(): Promise<void> {
     try {
       const endpointIds = await this.webhooks.listDueEndpointIds(this.clock.now(), AT_ONCE);
-      await this.jobs.enqueueAll(deliverWebhooks, endpointIds.map((endpointId) => ({ endpointId })));
+      await this.jobs.enqueueAll(
+        deliverWebhooks,
+        endpointIds.map((endpointId) => ({ endpointId })),
+      );
     } catch (error) {
       this.logger.warn({ err: error }, 'a tick failed; the next one does its work');
     }

@@ -17,7 +17,13 @@ export interface InstanceOrder {
   readonly readiness: Readiness | null;
 }
 
-export function newInstance(id: string, teamId: string, order: InstanceOrder, now: Date, queueTimeoutMs: number): Instance {
+export function newInstance(
+  id: string,
+  teamId: string,
+  order: InstanceOrder,
+  now: Date,
+  queueTimeoutMs: number,
+): Instance {
   return {
     ...order,
     id,

@@ -24,7 +24,9 @@ export function failed(instance: Instance, placements: readonly Placement[], rea
 }
 
 export function retireAll(placements: readonly Placement[], reason: string, now: Date): Placement[] {
-  return placements.filter((placement) => isLive(placement) && placement.state !== 'retiring').map((placement) => retire(placement, reason, now));
+  return placements
+    .filter((placement) => isLive(placement) && placement.state !== 'retiring')
+    .map((placement) => retire(placement, reason, now));
 }
 
 /** The machine is lost though it is wanted; what to do about it is for the migration to say. */
@@ -83,7 +85,10 @@ export function deleted(instance: Instance, now: Date): Change {
 /** On its way up: the phase follows what upstream shows, the deadline stays. */
 export function progressed(instance: Instance, phase: Phase, now: Date): Change {
   const { action, actionSentAt, deadlineAt } = instance;
-  return { before: instance, after: moveTo(instance, phase, now, { deadlineAt, nextCheckAt: deadlineAt, action, actionSentAt }) };
+  return {
+    before: instance,
+    after: moveTo(instance, phase, now, { deadlineAt, nextCheckAt: now, action, actionSentAt }),
+  };
 }
 
 /** The order has its machine; from now on the time to start counts, which the time in the queue did not. */
@@ -91,7 +96,7 @@ export function bought(instance: Instance, placement: Placement, now: Date, limi
   const deadlineAt = addMs(now, limits.startupTimeoutMs);
   return {
     before: instance,
-    after: moveTo(instance, 'provisioning', now, { deadlineAt, nextCheckAt: deadlineAt }),
+    after: moveTo(instance, 'provisioning', now, { deadlineAt, nextCheckAt: now }),
     placements: [{ ...placement, state: 'confirmed', updatedAt: now }],
   };
 }
@@ -126,11 +131,21 @@ function readyEvent(instance: Instance, now: Date): EventDraft {
   if (instance.lostAt === null) return { type: 'instance.started', actor: 'service' };
   const migrationTime = now.getTime() - instance.lostAt.getTime();
   const triggeredBy = instance.recoveryTrigger ?? 'automatic_migration';
-  return { type: 'instance.migrated', actor: 'service', migration: { reason: instance.lossReason ?? 'spot_reclaim', triggeredBy, migrationTime } };
+  return {
+    type: 'instance.migrated',
+    actor: 'service',
+    migration: { reason: instance.lossReason ?? 'spot_reclaim', triggeredBy, migrationTime },
+  };
 }
 
 /** Up as far as upstream can tell; now the application inside has to answer. */
-export function probing(instance: Instance, connection: Connection, now: Date, lastSeen: string | null, nextCheckAt: Date): Change {
+export function probing(
+  instance: Instance,
+  connection: Connection,
+  now: Date,
+  lastSeen: string | null,
+  nextCheckAt: Date,
+): Change {
   const probeStartedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
   const change = { connection, probeStartedAt, probeLastSeen: lastSeen, nextCheckAt, updatedAt: now };
   const after = instance.phase === 'probing' ? { ...instance, ...change } : moveTo(instance, 'probing', now, change);
@@ -140,6 +155,12 @@ export function probing(instance: Instance, connection: Connection, now: Date, l
 /** A start that was refused for good leaves machine and data where they are. */
 export function startRefused(instance: Instance, reason: Reason, now: Date): Change {
   const { code: reasonCode, message: reasonMessage } = reason;
-  const after = moveTo(instance, 'stopped', now, { desired: 'stopped', deadlineAt: null, nextCheckAt: null, reasonCode, reasonMessage });
+  const after = moveTo(instance, 'stopped', now, {
+    desired: 'stopped',
+    deadlineAt: null,
+    nextCheckAt: null,
+    reasonCode,
+    reasonMessage,
+  });
   return { before: instance, after };
 }

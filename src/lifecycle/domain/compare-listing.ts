@@ -17,7 +17,12 @@ export interface Comparison {
  * Compares a listing with the placements that may exist. Machines are matched by id; before the id is known by the unique
  * name, the oldest of several. What an incomplete listing does not show is not missing.
  */
-export function compareListing(placements: readonly Placement[], machines: readonly Machine[], complete: boolean, startedAt: Date): Comparison {
+export function compareListing(
+  placements: readonly Placement[],
+  machines: readonly Machine[],
+  complete: boolean,
+  startedAt: Date,
+): Comparison {
   const present = machines.filter(({ status }) => status !== 'removed');
   const byId = new Map(present.map((machine) => [machine.id, machine]));
   const byName = oldestByName(present);

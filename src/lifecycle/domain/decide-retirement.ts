@@ -13,11 +13,13 @@ export type Retirement =
 export function decideRetirement(placement: Placement, now: Date, limits: Limits): Retirement {
   const { novitaId, deleteSentAt, missingSince, missingAt } = placement;
   const next = addMs(now, pauseMs(placement.retireAttempts, limits));
-  if (placement.nextCheckAt !== null && placement.nextCheckAt > now) return { kind: 'wait', until: placement.nextCheckAt };
+  if (placement.nextCheckAt !== null && placement.nextCheckAt > now)
+    return { kind: 'wait', until: placement.nextCheckAt };
   if (novitaId === null) return isProvenAbsent(placement, limits) ? { kind: 'gone' } : { kind: 'look-up' };
   if (deleteSentAt === null) return { kind: 'delete', novitaId };
   // Two complete listings apart, both begun after the delete, without it.
-  if (missingSince !== null && missingAt !== null && missingSince > deleteSentAt && missingAt > missingSince) return { kind: 'gone' };
+  if (missingSince !== null && missingAt !== null && missingSince > deleteSentAt && missingAt > missingSince)
+    return { kind: 'gone' };
   const isAnswered = missingSince !== null && missingSince > deleteSentAt;
   const isIgnored = !isAnswered && now >= addMs(deleteSentAt, pauseMs(placement.retireAttempts, limits));
   return isIgnored ? { kind: 'delete', novitaId } : { kind: 'wait', until: next };

@@ -108,12 +108,13 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   const { novitaId } = placement;
   const owed = owedAction(instance);
   if (owed !== null)
-    return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'call', action: owed, placement, novitaId };
+    return isLater(instance.nextCheckAt, now)
+      ? { kind: 'wait', until: instance.nextCheckAt }
+      : { kind: 'call', action: owed, placement, novitaId };
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId };
   const seenAt = observedAt(placement, sweptAt);
   const isFresh = seenAt !== null && isSettled(instance, seenAt, limits);
-  if (isFresh && placement.seenStatus === 'running')
-    return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'inspect', placement, novitaId };
+  if (isFresh && placement.seenStatus === 'running') return { kind: 'inspect', placement, novitaId };
   if (isFresh && hasFailed(placement)) return onBadStart(instance, placement, seenAt, limits, novitaId, now);
   if (isOverdue(instance, seenAt)) return { kind: 'fail', reason: startupTimeout(limits) };
   const phase = isFresh ? phaseOf(placement) : null;
@@ -131,7 +132,14 @@ function hasFailed(placement: Placement): boolean {
   return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
 }
 
-function onBadStart(instance: Instance, placement: Placement, seenAt: Date, limits: Limits, novitaId: string, now: Date): Step {
+function onBadStart(
+  instance: Instance,
+  placement: Placement,
+  seenAt: Date,
+  limits: Limits,
+  novitaId: string,
+  now: Date,
+): Step {
   const wasStarted = instance.actionSentAt !== null;
   if (placement.seenStatus === 'exited' && wasStarted) {
     // The old status may stand for a while after start was accepted.
@@ -142,11 +150,25 @@ function onBadStart(instance: Instance, placement: Placement, seenAt: Date, limi
       : { kind: 'call', action: 'start', placement, novitaId };
   }
   if (placement.seenStatus === 'exited' && placement.seenSpotStatus === 'terminated')
-    return { kind: 'requeue', placement, reason: { code: 'SPOT_RECLAIMED', message: 'The spot machine was reclaimed while it was starting' } };
+    return {
+      kind: 'requeue',
+      placement,
+      reason: { code: 'SPOT_RECLAIMED', message: 'The spot machine was reclaimed while it was starting' },
+    };
   if (/INSUFFICIENT_RESOURCE/.test(placement.seenError ?? ''))
-    return { kind: 'requeue', placement, reason: { code: 'NO_CAPACITY', message: 'The chosen place had no free machine after all' } };
+    return {
+      kind: 'requeue',
+      placement,
+      reason: { code: 'NO_CAPACITY', message: 'The chosen place had no free machine after all' },
+    };
   if (placement.seenError) return { kind: 'fail', reason: reasonOfMachineError(placement.seenError) };
-  return { kind: 'fail', reason: { code: 'EXITED_DURING_STARTUP', message: "The container ended while it was starting; check the template's command" } };
+  return {
+    kind: 'fail',
+    reason: {
+      code: 'EXITED_DURING_STARTUP',
+      message: "The container ended while it was starting; check the template's command",
+    },
+  };
 }
 
 function decideRunning(facts: Facts, placement: Placement | null, limits: Limits): Step {
@@ -167,13 +189,26 @@ function decideStopping(facts: Facts, placement: Placement | null, now: Date, li
   const { novitaId } = placement;
   const seenAt = observedAt(placement, sweptAt);
   const sentAt = instance.actionSentAt;
-  if (sentAt !== null && seenAt !== null && seenAt > sentAt && placement.seenStatus === 'exited') return { kind: 'finish-stop' };
+  if (sentAt !== null && seenAt !== null && seenAt > sentAt && placement.seenStatus === 'exited')
+    return { kind: 'finish-stop' };
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId };
   if (isOverdue(instance, seenAt))
-    return { kind: 'fail', reason: { code: 'STOP_TIMEOUT', message: `The machine did not stop within ${minutes(limits.stopTimeoutMs)} and was removed` } };
-  if (sentAt === null) return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'call', action: 'stop', placement, novitaId };
-  const isIgnored = placement.seenStatus === 'running' && seenAt !== null && seenAt >= addMs(sentAt, limits.repeatActionMs);
-  return isIgnored ? { kind: 'call', action: 'stop', placement, novitaId } : { kind: 'wait', until: addMs(now, limits.pollMs) };
+    return {
+      kind: 'fail',
+      reason: {
+        code: 'STOP_TIMEOUT',
+        message: `The machine did not stop within ${minutes(limits.stopTimeoutMs)} and was removed`,
+      },
+    };
+  if (sentAt === null)
+    return isLater(instance.nextCheckAt, now)
+      ? { kind: 'wait', until: instance.nextCheckAt }
+      : { kind: 'call', action: 'stop', placement, novitaId };
+  const isIgnored =
+    placement.seenStatus === 'running' && seenAt !== null && seenAt >= addMs(sentAt, limits.repeatActionMs);
+  return isIgnored
+    ? { kind: 'call', action: 'stop', placement, novitaId }
+    : { kind: 'wait', until: addMs(now, limits.pollMs) };
 }
 
 /** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */

@@ -17,7 +17,11 @@ export interface OrphanSighting {
  * Machines under our own prefix that no row claims: the name is unknown, its placement is over, or another machine holds it.
  * Everything else in the account belongs to somebody else and is never looked at.
  */
-export function findOrphans(machines: readonly Machine[], claims: ReadonlyMap<string, Claim>, prefix: string): OrphanSighting[] {
+export function findOrphans(
+  machines: readonly Machine[],
+  claims: ReadonlyMap<string, Claim>,
+  prefix: string,
+): OrphanSighting[] {
   return machines
     .filter(({ name, status }) => name.startsWith(prefix) && status !== 'removed' && status !== 'removing')
     .flatMap((machine) => {

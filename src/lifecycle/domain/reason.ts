@@ -13,14 +13,18 @@ const NO_OFFER: Record<NoOffer, Reason> = {
     message: 'No GPU product with exactly this name is sold in the wished region or its fallbacks; check productName',
   },
   'region-not-found': { code: 'REGION_NOT_FOUND', message: 'There is no such region; check region' },
-  'rootfs-size': { code: 'ROOTFS_SIZE_NOT_OFFERED', message: 'The product is not offered with this root filesystem size; check rootfsSize' },
+  'rootfs-size': {
+    code: 'ROOTFS_SIZE_NOT_OFFERED',
+    message: 'The product is not offered with this root filesystem size; check rootfsSize',
+  },
   'billing-mode': {
     code: 'BILLING_MODE_NOT_OFFERED',
     message: 'The product is not sold in this billing mode; order it with another billingMode',
   },
   'no-capacity': {
     code: 'NO_CAPACITY',
-    message: 'No machine of this kind is free in the wished region or its fallbacks; try again later, another region or another product',
+    message:
+      'No machine of this kind is free in the wished region or its fallbacks; try again later, another region or another product',
   },
 };
 
@@ -34,19 +38,37 @@ export function reasonOfRefusal(error: NovitaError): Reason {
     case 'not-found':
       return error.call === 'template'
         ? { code: 'TEMPLATE_NOT_FOUND', message: 'There is no template with this id; check templateId' }
-        : { code: 'NOVITA_API_ERROR', message: `The provider knows nothing of what the order names (${error.reason ?? 'not found'})` };
+        : {
+            code: 'NOVITA_API_ERROR',
+            message: `The provider knows nothing of what the order names (${error.reason ?? 'not found'})`,
+          };
     case 'no-capacity':
       return NO_OFFER['no-capacity'];
     case 'quota':
-      return { code: 'QUOTA_EXCEEDED', message: "The provider account's quota is used up; delete instances or have the quota raised" };
+      return {
+        code: 'QUOTA_EXCEEDED',
+        message: "The provider account's quota is used up; delete instances or have the quota raised",
+      };
     case 'balance':
-      return { code: 'INSUFFICIENT_BALANCE', message: "The provider account's balance is too low; top it up and order again" };
+      return {
+        code: 'INSUFFICIENT_BALANCE',
+        message: "The provider account's balance is too low; top it up and order again",
+      };
     case 'auth':
-      return { code: 'NOVITA_AUTH_FAILED', message: "The provider rejected this service's API key; its operator must check NOVITA_API_KEY" };
+      return {
+        code: 'NOVITA_AUTH_FAILED',
+        message: "The provider rejected this service's API key; its operator must check NOVITA_API_KEY",
+      };
     case 'invalid':
       return error.reason === 'TEMPLATE_IS_PRIVATE'
-        ? { code: 'TEMPLATE_NOT_FOUND', message: 'The template belongs to somebody else and cannot be used; check templateId' }
-        : { code: 'NOVITA_API_ERROR', message: `The provider refused the order as invalid (${error.reason ?? 'no reason given'})` };
+        ? {
+            code: 'TEMPLATE_NOT_FOUND',
+            message: 'The template belongs to somebody else and cannot be used; check templateId',
+          }
+        : {
+            code: 'NOVITA_API_ERROR',
+            message: `The provider refused the order as invalid (${error.reason ?? 'no reason given'})`,
+          };
     case 'wrong-state':
     case 'rate-limited':
     case 'unavailable':
@@ -56,7 +78,9 @@ export function reasonOfRefusal(error: NovitaError): Reason {
 
 /** Worth waiting for: nothing is wrong with the order itself. */
 export function isPassing(error: NovitaError): boolean {
-  return error.errorClass === 'unavailable' || error.errorClass === 'rate-limited' || error.errorClass === 'wrong-state';
+  return (
+    error.errorClass === 'unavailable' || error.errorClass === 'rate-limited' || error.errorClass === 'wrong-state'
+  );
 }
 
 export function minutes(ms: number): string {
@@ -67,7 +91,11 @@ export function minutes(ms: number): string {
 /** Upstream's complaint about a machine that does not come up. */
 export function reasonOfMachineError(seenError: string): Reason {
   if (/image|pull|manifest|registry|unauthorized/i.test(seenError))
-    return { code: 'IMAGE_PULL_FAILED', message: "The template's image could not be pulled; check its name and registry credentials" };
-  if (/oom/i.test(seenError)) return { code: 'OUT_OF_MEMORY', message: 'The container ran out of memory while starting' };
+    return {
+      code: 'IMAGE_PULL_FAILED',
+      message: "The template's image could not be pulled; check its name and registry credentials",
+    };
+  if (/oom/i.test(seenError))
+    return { code: 'OUT_OF_MEMORY', message: 'The container ran out of memory while starting' };
   return { code: 'STARTUP_FAILED', message: 'The provider reported an error while the machine was starting' };
 }

@@ -4,6 +4,9 @@ import type { Settings } from '../../platform/config.js';
 const PAGE = 100;
 /** Listing takes at most this part of the upstream budget. */
 const BUDGET_SHARE = 0.5;
+const QUICK = 0.2;
+
+export type PaceSettings = Pick<Settings, 'lifecyclePollMs' | 'novitaRequestsPerMinute'>;
 
 /**
  * How long until the next listing: a fifth of the poll while anything comes or goes, the poll while a spot machine could be
@@ -12,15 +15,23 @@ const BUDGET_SHARE = 0.5;
 export function sweepPauseMs(
   live: readonly Pick<Placement, 'state' | 'billingMode' | 'seenStatus' | 'missingSince'>[],
   machines: number,
-  settings: Pick<Settings, 'lifecyclePollMs' | 'novitaRequestsPerMinute'>,
+  settings: PaceSettings,
 ): number {
+  return Math.max(affordableMs(machines, settings), settings.lifecyclePollMs * factor(live));
+}
+
+/** The pause while anything comes or goes. */
+export function quickPauseMs(machines: number, settings: PaceSettings): number {
+  return Math.max(affordableMs(machines, settings), settings.lifecyclePollMs * QUICK);
+}
+
+function affordableMs(machines: number, settings: PaceSettings): number {
   const pages = Math.floor(machines / PAGE) + 1;
-  const affordableMs = (pages * 60_000) / (settings.novitaRequestsPerMinute * BUDGET_SHARE);
-  return Math.max(affordableMs, settings.lifecyclePollMs * factor(live));
+  return (pages * 60_000) / (settings.novitaRequestsPerMinute * BUDGET_SHARE);
 }
 
 function factor(live: Parameters<typeof sweepPauseMs>[0]): number {
-  if (live.some(isInTransition)) return 0.2;
+  if (live.some(isInTransition)) return QUICK;
   return live.some(({ billingMode }) => billingMode === 'spot') ? 1 : 3;
 }
 

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +32,7 @@ const SUPERUSER = 'postgres';
 const MAINTENANCE_DATABASE = 'postgres';
 /** Crash recovery replays the log before the server answers; that takes as long as it takes. */
 const START_TIMEOUT_MS = 300_000;
-const FAST_STOP_MS = 8_000;
+const STOP_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 /** A port can be taken between our look and the server's bind. */
 const START_ATTEMPTS = 5;
@@ -66,13 +66,13 @@ export async function startPostgres(dataDir: string, options: EmbeddedPostgresOp
 
 /** Ends the server of this data directory, if one runs; open transactions are rolled back, nothing committed is lost. */
 export async function stopPostgres(dataDir: string): Promise<void> {
-  const home = await homeOf(dataDir);
+  const home = await homeOf(await realpath(dataDir).catch(() => dataDir));
   const running = home === null ? null : findRunning(home);
-  if (running === null) return;
+  if (home === null || running === null) return;
   process.kill(running.pid, 'SIGINT');
-  if (await hasEnded(running.pid, FAST_STOP_MS)) return;
+  if (await hasEnded(running.pid, home)) return;
   process.kill(running.pid, 'SIGQUIT');
-  await hasEnded(running.pid, FAST_STOP_MS);
+  await hasEnded(running.pid, home);
 }
 
 /** The same server and user, another database. */
@@ -283,15 +283,12 @@ function isRefusal(error: { code?: string }): boolean {
   return error.code?.startsWith('28') ?? false;
 }
 
-async function hasEnded(pid: number, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
-  while (Date.now() < deadline) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return true;
-    }
+/** Asks for the server and not for its pid, which an ended process keeps until its parent has noticed. */
+async function hasEnded(pid: number, home: string): Promise<boolean> {
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (isServerOf(pid, home)) {
+    if (Date.now() > deadline) return false;
     await sleep(POLL_MS);
   }
-  return false;
+  return true;
 }

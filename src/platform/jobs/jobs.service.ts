@@ -105,7 +105,10 @@ export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
       await handler(job.data);
       return { id: job.id, status: 'completed' };
     } catch (error) {
-      this.logger.error({ err: error, job: job.name, ...job.data }, `${job.name} failed; the sweep will find its row again`);
+      this.logger.error(
+        { err: error, job: job.name, ...job.data },
+        `${job.name} failed; the sweep will find its row again`,
+      );
       return { id: job.id, status: 'failed', output: { message: error instanceof Error ? error.name : 'unknown' } };
     }
   }

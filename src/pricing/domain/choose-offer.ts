@@ -5,7 +5,11 @@ import { type NoOffer, type Offer, type OfferChoice, placeOf, type RegionalCatal
  * What can be bought for a wish, best first: regions in the order given, inside a region the cheapest in the wished billing mode.
  * Places that lately had no stock come last. The name must match exactly: upstream's filter also finds look-alikes.
  */
-export function chooseOffers(wish: Wish, regions: readonly RegionalCatalogue[], stockOuts: ReadonlySet<string>): OfferChoice {
+export function chooseOffers(
+  wish: Wish,
+  regions: readonly RegionalCatalogue[],
+  stockOuts: ReadonlySet<string>,
+): OfferChoice {
   const offers = regions.flatMap((region) => offersIn(region, wish));
   if (offers.length === 0) return { kind: 'none', because: explain(wish, regions) };
   const isOut = (offer: Offer) => stockOuts.has(placeOf(offer));
@@ -24,7 +28,9 @@ function offersIn({ region, cluster, products }: RegionalCatalogue, wish: Wish):
       const { billingMode } = wish;
       return [{ productId, clusterId: cluster.id, region, billingMode, pricePerHourMicros, minRootfsGb, maxRootfsGb }];
     })
-    .toSorted((a, b) => (a.pricePerHourMicros < b.pricePerHourMicros ? -1 : a.pricePerHourMicros > b.pricePerHourMicros ? 1 : 0));
+    .toSorted((a, b) =>
+      a.pricePerHourMicros < b.pricePerHourMicros ? -1 : a.pricePerHourMicros > b.pricePerHourMicros ? 1 : 0,
+    );
 }
 
 function isWanted(product: Product, wish: Wish, region: string): boolean {

@@ -29,8 +29,7 @@ export interface RegionalCatalogue {
 export type NoOffer = 'product-not-found' | 'region-not-found' | 'rootfs-size' | 'billing-mode' | 'no-capacity';
 
 export type OfferChoice =
-  | { readonly kind: 'offers'; readonly offers: readonly Offer[] }
-  | { readonly kind: 'none'; readonly because: NoOffer };
+  { readonly kind: 'offers'; readonly offers: readonly Offer[] } | { readonly kind: 'none'; readonly because: NoOffer };
 
 export function placeOf(offer: Pick<Offer, 'clusterId' | 'productId' | 'billingMode'>): string {
   return `${offer.clusterId}/${offer.productId}/${offer.billingMode}`;

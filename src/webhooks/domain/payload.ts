@@ -28,6 +28,8 @@ export function webhookBody({ type, occurredAt, instance, error, migration }: No
     timestamp: occurredAt.toISOString(),
     ...(error === undefined ? {} : { error }),
     ...(migration === undefined ? {} : { migration }),
-    ...(type === 'instance.failed' ? {} : { instance: { id, name, ...(connectionDetails === null ? {} : { connectionDetails }) } }),
+    ...(type === 'instance.failed'
+      ? {}
+      : { instance: { id, name, ...(connectionDetails === null ? {} : { connectionDetails }) } }),
   });
 }
