@@ -60,7 +60,7 @@ module.exports = {
       name: 'only-repositories-know-prisma',
       severity: 'error',
       from: { path: '^src/', pathNot: ['\\.repository\\.ts$', '^src/platform/database/', '^src/generated/', SPEC] },
-      to: { path: ['^src/generated/', 'node_modules/@prisma/'] },
+      to: { path: ['^src/generated/prisma/', 'node_modules/@prisma/'] },
     },
     {
       name: 'only-novita-talks-to-upstream',

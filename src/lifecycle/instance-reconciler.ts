@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Change } from '../instances/domain/change.js';
 import type { Instance } from '../instances/domain/instance.js';
+import type { Placement } from '../instances/domain/placement.js';
 import { InstanceRecorder } from '../instances/instance-recorder.js';
 import { reconcileInstance } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
@@ -8,9 +9,21 @@ import { PlacementsRepository } from '../instances/placements.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
-import { abandoned, bought, deleted, failed, lost, progressed, requeued, stopped } from './domain/changes.js';
+import { PricingService } from '../pricing/pricing.service.js';
+import {
+  abandoned,
+  bought,
+  deleted,
+  failed,
+  lost,
+  progressed,
+  requeued,
+  stopped,
+  stoppedAgain,
+} from './domain/changes.js';
 import { decideStep, type Facts, type Step } from './domain/decide-step.js';
 import { type Limits, limitsOf } from './domain/limits.js';
+import type { Reason } from './domain/reason.js';
 import { MachineBuyer } from './machine-buyer.js';
 import { MachineOperator } from './machine-operator.js';
 import { SweepRepository } from './sweep.repository.js';
@@ -31,6 +44,7 @@ export class InstanceReconciler {
     private readonly recorder: InstanceRecorder,
     private readonly buyer: MachineBuyer,
     private readonly operator: MachineOperator,
+    private readonly pricing: PricingService,
     private readonly clock: Clock,
     settings: Settings,
   ) {
@@ -80,22 +94,31 @@ export class InstanceReconciler {
       case 'verify-gone':
         return this.operator.verifyGone(instance, step.placement, step.novitaId, now);
       case 'abandon':
-        return this.record(abandoned(instance, step.placement, now, this.limits));
+        return this.record(abandoned(instance, step.placement, now));
       case 'confirm':
         return this.record(bought(instance, step.placement, now, this.limits));
       case 'advance':
         return this.record(progressed(instance, step.phase, now));
       case 'finish-stop':
         return this.record(stopped(instance, now));
+      case 'stop-again':
+        return this.record(stoppedAgain(instance, now, this.limits));
       case 'lose':
         return this.record(lost(instance, step.reason, now));
       case 'requeue':
-        return this.record(requeued(instance, step.placement, step.reason, now, this.limits));
+        return this.requeue(instance, step.placement, step.reason, now);
       case 'fail':
         return this.record(failed(instance, placements, step.reason, now));
       case 'finish-delete':
         return this.record(deleted(instance, now));
     }
+  }
+
+  /** A place that had no machine after all is remembered, so that the next try begins elsewhere. */
+  private async requeue(instance: Instance, placement: Placement, reason: Reason, now: Date): Promise<boolean> {
+    const change = requeued(instance, placement, reason, now, this.limits);
+    if (reason.code !== 'NO_CAPACITY') return this.record(change);
+    return this.record({ ...change, alongside: (tx) => this.pricing.rememberStockOut(placement, now, tx) });
   }
 
   /** Recorded or overtaken by a fresher writer: both are worth another look. */

@@ -21,6 +21,7 @@ import { failed } from './domain/changes.js';
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const RECOVERY_PAUSE_MS = 15_000;
+const NO_STOCK = 'NO_CAPACITY';
 /** How much longer than the call may last its row is left alone by everybody else. */
 const LEASE_MARGIN_MS = 2000;
 
@@ -102,9 +103,7 @@ export class MachineBuyer {
     const choice = await this.findOffers(instance, now);
     if (choice.kind === 'none') return reasonOfNoOffer(choice.because);
     const since = addMs(now, -this.settings.stockOutMemoryMs);
-    const refused = new Set(
-      placements.filter(({ state, createdAt }) => state === 'refused' && createdAt >= since).map(placeOf),
-    );
+    const refused = new Set(placements.filter((one) => hadNoStock(one) && one.createdAt >= since).map(placeOf));
     const offer = choice.offers.find((one) => !refused.has(placeOf(one)));
     if (offer === undefined) return reasonOfNoOffer('no-capacity');
     const template = await this.catalogue.getTemplate(instance.templateId);
@@ -164,7 +163,7 @@ export class MachineBuyer {
     const refused: Placement = {
       ...placement,
       state: 'refused',
-      retireReason: error.reason ?? error.errorClass,
+      retireReason: error.errorClass === 'no-capacity' ? NO_STOCK : (error.reason ?? error.errorClass),
       updatedAt: now,
     };
     const reason = reasonOfRefusal(error);
@@ -213,6 +212,11 @@ const WAITING: Reason = {
   code: 'WAITING_FOR_PROVIDER',
   message: 'The provider cannot be reached or asks for patience; the order is kept and tried again',
 };
+
+/** The place refused it, at once or after the create call was taken; a place that was only not reached may be asked again. */
+function hadNoStock({ retireReason }: Placement): boolean {
+  return retireReason === NO_STOCK;
+}
 
 function pauseFor(error: NovitaError): number {
   return Math.max(FIRST_PAUSE_MS, (error.retryAfterSeconds ?? 2) * 1000);

@@ -77,7 +77,9 @@ export class MachineObserver {
     const listing = await this.list(lease);
     this.machines = listing?.machines.length ?? this.machines;
     this.sweptAt = performance.now();
-    this.dueAt = this.sweptAt + sweepPauseMs(live, this.machines, this.settings);
+    const pauseMs =
+      listing === null ? quickPauseMs(this.machines, this.settings) : sweepPauseMs(live, this.machines, this.settings);
+    this.dueAt = this.sweptAt + pauseMs;
     if (listing === null) return;
     const comparison = compareListing(live, listing.machines, listing.complete, startedAt);
     if (!(await this.record(lease, comparison, listing, startedAt))) return;

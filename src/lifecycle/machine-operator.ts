@@ -73,7 +73,8 @@ export class MachineOperator {
     if (machine !== null) return this.lookLater(instance, now);
     const reason: Reason = { code: 'MACHINE_GONE', message: 'The machine is no longer there' };
     if (instance.phase === 'running') return this.record(lost(instance, reason, now));
-    if (instance.phase === 'stopping') return this.record(failed(instance, [placement], reason, now));
+    if (instance.phase === 'stopping' || instance.phase === 'stopped')
+      return this.record(failed(instance, [placement], reason, now));
     return this.record(requeued(instance, placement, reason, now, this.limits));
   }
 

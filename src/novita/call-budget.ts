@@ -84,7 +84,9 @@ export class CallBudget {
       if (answer.failures > 0) this.successNotedAt = 0;
       return 0;
     }
-    if (answer.kind === 'open') throw new NovitaError('unavailable', 'not-sent', call, 'CIRCUIT_OPEN');
+    // A rejected key is not an outage: what waits for it would wait for ever.
+    if (answer.kind === 'open')
+      throw new NovitaError(answer.because === 'auth' ? 'auth' : 'unavailable', 'not-sent', call, 'CIRCUIT_OPEN');
     return Math.min(Math.max(answer.waitMs, 20), 1000);
   }
 }

@@ -21,7 +21,7 @@ export interface TakeRequest {
 export type TakeAnswer =
   | { readonly kind: 'taken'; readonly failures: number }
   | { readonly kind: 'wait'; readonly waitMs: number }
-  | { readonly kind: 'open' };
+  | { readonly kind: 'open'; readonly because: string | null };
 
 /** The gate's single row, moved by single statements on the database's clock, so that replicas agree. */
 @Injectable()
@@ -74,13 +74,14 @@ export class GateRepository {
   }
 
   private async explainRefusal(perSecond: number, needed: number, failuresToOpen: number): Promise<TakeAnswer> {
-    const rows = await this.prisma.$queryRaw<{ open: boolean; wait_ms: number }[]>`
+    const rows = await this.prisma.$queryRaw<{ open: boolean; because: string | null; wait_ms: number }[]>`
       SELECT consecutive_failures >= ${failuresToOpen} AND open_until > clock_timestamp() AS open,
+             last_failure_class AS because,
              (1000 * GREATEST(
                extract(epoch FROM COALESCE(paused_until, clock_timestamp()) - clock_timestamp()),
                (${needed}::float8 - tokens) / ${perSecond}::float8 - extract(epoch FROM clock_timestamp() - refilled_at)
              ))::float8 AS wait_ms
         FROM upstream_gate WHERE name = 'novita'`;
-    return rows[0]?.open ? { kind: 'open' } : { kind: 'wait', waitMs: rows[0]?.wait_ms ?? 0 };
+    return rows[0]?.open ? { kind: 'open', because: rows[0].because } : { kind: 'wait', waitMs: rows[0]?.wait_ms ?? 0 };
   }
 }

@@ -110,7 +110,7 @@ export const MOVES = {
   probing: ['queued', 'starting', 'running', 'exited', 'failed', 'deleting'],
   running: ['stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
   stopping: ['stopped', 'exited', 'failed', 'deleting'],
-  stopped: ['starting', 'failed', 'deleting'],
+  stopped: ['starting', 'stopping', 'failed', 'deleting'],
   restarting: ['probing', 'running', 'exited', 'failed', 'deleting'],
   exited: ['queued', 'starting', 'migrating', 'running', 'stopped', 'failed', 'deleting'],
   migrating: ['queued', 'starting', 'probing', 'running', 'exited', 'stopping', 'failed', 'deleting'],

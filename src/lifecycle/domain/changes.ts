@@ -47,29 +47,28 @@ export function lost(instance: Instance, reason: Reason, now: Date): Change {
   };
 }
 
-/** Back to the queue for another machine; the one it had is removed. */
+/** Back to the queue for another machine; the one it had is removed. A first order keeps within its own time for all tries. */
 export function requeued(instance: Instance, placement: Placement, reason: Reason, now: Date, limits: Limits): Change {
+  const firstOrder = addMs(instance.createdAt, limits.queueTimeoutMs + limits.startupTimeoutMs);
   return {
     before: instance,
     after: moveTo(instance, 'queued', now, {
       reasonCode: reason.code,
       reasonMessage: reason.message,
-      deadlineAt: addMs(now, limits.queueTimeoutMs),
+      deadlineAt: instance.readyAt === null ? firstOrder : addMs(now, limits.queueTimeoutMs),
       nextCheckAt: now,
       currentPlacementId: null,
+      connection: null,
     }),
     placements: [retire(placement, reason.code, now)],
   };
 }
 
-export function abandoned(instance: Instance, placement: Placement, now: Date, limits: Limits): Change {
+/** The machine never came to be; the order goes on under a new name, within the time it had. */
+export function abandoned(instance: Instance, placement: Placement, now: Date): Change {
   return {
     before: instance,
-    after: moveTo(instance, 'queued', now, {
-      deadlineAt: addMs(now, limits.queueTimeoutMs),
-      nextCheckAt: now,
-      currentPlacementId: null,
-    }),
+    after: moveTo(instance, 'queued', now, { nextCheckAt: now, currentPlacementId: null }),
     placements: [{ ...placement, state: 'abandoned', updatedAt: now }],
   };
 }
@@ -98,6 +97,21 @@ export function bought(instance: Instance, placement: Placement, now: Date, limi
     before: instance,
     after: moveTo(instance, 'provisioning', now, { deadlineAt, nextCheckAt: now }),
     placements: [{ ...placement, state: 'confirmed', updatedAt: now }],
+  };
+}
+
+/** Somebody else started the machine of an instance that is to be stopped. */
+export function stoppedAgain(instance: Instance, now: Date, limits: Limits): Change {
+  const change = {
+    action: 'stop',
+    stopRequestedAt: now,
+    deadlineAt: addMs(now, limits.stopTimeoutMs),
+    nextCheckAt: now,
+  } as const;
+  return {
+    before: instance,
+    after: moveTo(instance, 'stopping', now, change),
+    event: { type: 'instance.progressed', actor: 'upstream' },
   };
 }
 

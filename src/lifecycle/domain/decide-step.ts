@@ -13,6 +13,7 @@ export type Step =
   | { readonly kind: 'confirm'; readonly placement: Placement }
   | { readonly kind: 'advance'; readonly phase: Phase }
   | { readonly kind: 'finish-stop' }
+  | { readonly kind: 'stop-again' }
   | { readonly kind: 'inspect'; readonly placement: Placement; readonly novitaId: string }
   | { readonly kind: 'call'; readonly action: Action; readonly placement: Placement; readonly novitaId: string }
   | { readonly kind: 'verify-gone'; readonly placement: Placement; readonly novitaId: string }
@@ -52,6 +53,7 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
     case 'stopping':
       return decideStopping(facts, placement, now, limits);
     case 'stopped':
+      return decideStopped(facts, placement, limits);
     case 'exited':
     case 'migrating':
     case 'failed':
@@ -69,6 +71,11 @@ export function observedAt(placement: Placement, sweptAt: Date | null): Date | n
   if (placement.lastSeenAt === null) return null;
   const isMissing = placement.missingSince !== null;
   return isMissing || sweptAt === null || sweptAt < placement.lastSeenAt ? placement.lastSeenAt : sweptAt;
+}
+
+/** A machine of ours that upstream knows. */
+function isConfirmed(placement: Placement | null): placement is Placement & { novitaId: string } {
+  return placement !== null && placement.state === 'confirmed' && placement.novitaId !== null;
 }
 
 function decideQueued(instance: Instance, now: Date): Step {
@@ -104,7 +111,7 @@ export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
 
 function decideComingUp(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   const { instance, sweptAt } = facts;
-  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  if (!isConfirmed(placement)) return lost();
   const { novitaId } = placement;
   const owed = owedAction(instance);
   if (owed !== null)
@@ -173,7 +180,7 @@ function onBadStart(
 
 function decideRunning(facts: Facts, placement: Placement | null, limits: Limits): Step {
   const { instance, sweptAt } = facts;
-  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  if (!isConfirmed(placement)) return lost();
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
   // What was seen before the machine became ready says nothing about it now.
@@ -185,7 +192,7 @@ function decideRunning(facts: Facts, placement: Placement | null, limits: Limits
 
 function decideStopping(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   const { instance, sweptAt } = facts;
-  if (placement?.novitaId == null || placement.state !== 'confirmed') return lost();
+  if (!isConfirmed(placement)) return lost();
   const { novitaId } = placement;
   const seenAt = observedAt(placement, sweptAt);
   const sentAt = instance.actionSentAt;
@@ -209,6 +216,15 @@ function decideStopping(facts: Facts, placement: Placement | null, now: Date, li
   return isIgnored
     ? { kind: 'call', action: 'stop', placement, novitaId }
     : { kind: 'wait', until: addMs(now, limits.pollMs) };
+}
+
+/** Stopped is stopped: a machine that somebody started behind our back would bill unseen, one that is gone is told of. */
+function decideStopped({ instance, sweptAt }: Facts, placement: Placement | null, limits: Limits): Step {
+  if (!isConfirmed(placement)) return WAIT;
+  if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
+  const seenAt = observedAt(placement, sweptAt);
+  const isNews = seenAt !== null && seenAt > addMs(instance.phaseSince, limits.settleMs);
+  return isNews && placement.seenStatus === 'running' ? { kind: 'stop-again' } : WAIT;
 }
 
 /** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */
