@@ -106,10 +106,11 @@ export class MachineObserver {
 
   private async record(
     lease: HeldLease,
-    { changed, missing }: Comparison,
+    comparison: Comparison,
     listing: MachineListing,
     startedAt: Date,
   ): Promise<boolean> {
+    const { changed, missing } = comparison;
     const completedAt = this.clock.now();
     return this.unitOfWork.run(async (tx) => {
       if (
@@ -120,22 +121,31 @@ export class MachineObserver {
       for (const batch of batches(changed)) await this.sweeps.writeSightings(batch, startedAt, tx);
       const ids = missing.map(({ id }) => id);
       for (const batch of batches(ids)) await this.sweeps.writeMissing(batch, startedAt, tx);
+      for (const batch of batches(instancesOf(comparison))) await this.sweeps.markForCheck(batch, completedAt, tx);
       return true;
     });
   }
 
-  private async wake({ changed, missing }: Comparison): Promise<void> {
-    const concerned = [...changed.map(({ placement }) => placement), ...missing];
-    const retiring = concerned.filter(isRetiring).map(({ id }) => ({ placementId: id }));
-    const instanceIds = new Set(
-      concerned.filter((placement) => !isRetiring(placement)).map(({ instanceId }) => instanceId),
+  private async wake(comparison: Comparison): Promise<void> {
+    const retiring = concerned(comparison).filter(isRetiring);
+    await this.jobs.enqueueAll(
+      retirePlacement,
+      retiring.map(({ id }) => ({ placementId: id })),
     );
-    await this.jobs.enqueueAll(retirePlacement, retiring);
     await this.jobs.enqueueAll(
       reconcileInstance,
-      [...instanceIds].map((instanceId) => ({ instanceId })),
+      instancesOf(comparison).map((instanceId) => ({ instanceId })),
     );
   }
+}
+
+function concerned({ changed, missing }: Comparison): Placement[] {
+  return [...changed.map(({ placement }) => placement), ...missing];
+}
+
+function instancesOf(comparison: Comparison): string[] {
+  const wanted = concerned(comparison).filter((placement) => !isRetiring(placement));
+  return [...new Set(wanted.map(({ instanceId }) => instanceId))];
 }
 
 function isRetiring(placement: Placement): boolean {

@@ -11,18 +11,22 @@ export type Retirement =
 
 /** What brings a machine that nobody wants nearer to being gone for certain. It is never given up. */
 export function decideRetirement(placement: Placement, now: Date, limits: Limits): Retirement {
-  const { novitaId, deleteSentAt, missingSince, missingAt } = placement;
-  const next = addMs(now, pauseMs(placement.retireAttempts, limits));
-  if (placement.nextCheckAt !== null && placement.nextCheckAt > now)
-    return { kind: 'wait', until: placement.nextCheckAt };
-  if (novitaId === null) return isProvenAbsent(placement, limits) ? { kind: 'gone' } : { kind: 'look-up' };
-  if (deleteSentAt === null) return { kind: 'delete', novitaId };
-  // Two complete listings apart, both begun after the delete, without it.
-  if (missingSince !== null && missingAt !== null && missingSince > deleteSentAt && missingAt > missingSince)
-    return { kind: 'gone' };
-  const isAnswered = missingSince !== null && missingSince > deleteSentAt;
-  const isIgnored = !isAnswered && now >= addMs(deleteSentAt, pauseMs(placement.retireAttempts, limits));
-  return isIgnored ? { kind: 'delete', novitaId } : { kind: 'wait', until: next };
+  const { novitaId, nextCheckAt } = placement;
+  if (novitaId === null ? isProvenAbsent(placement, limits) : isSeenGone(placement)) return { kind: 'gone' };
+  if (nextCheckAt !== null && nextCheckAt > now) return { kind: 'wait', until: nextCheckAt };
+  if (novitaId === null) return { kind: 'look-up' };
+  if (!isAnswered(placement)) return { kind: 'delete', novitaId };
+  return { kind: 'wait', until: addMs(now, pauseMs(placement.retireAttempts, limits)) };
+}
+
+/** Two complete listings apart, both begun after the delete, without the machine. */
+function isSeenGone(placement: Placement): boolean {
+  const { missingSince, missingAt } = placement;
+  return isAnswered(placement) && missingSince !== null && missingAt !== null && missingAt > missingSince;
+}
+
+function isAnswered({ deleteSentAt, missingSince }: Placement): boolean {
+  return deleteSentAt !== null && missingSince !== null && missingSince > deleteSentAt;
 }
 
 /** 2, 4, 8 … times a poll, at most two minutes: a delete that upstream ignores is repeated for ever, but not hammered. */
