@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { startPostgres, stopPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { removePostgres, startPostgres, stopPostgres } from '../../src/platform/database/embedded-postgres.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const isRoot = process.getuid?.() === 0;
@@ -23,7 +23,7 @@ describe('the embedded Postgres', () => {
   });
 
   afterEach(async () => {
-    await stopPostgres(dataDir);
+    await removePostgres(dataDir);
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -114,8 +114,6 @@ describe('the embedded Postgres', () => {
       expect(first.movedBecause).toContain(dataDir);
       expect(second.home).toBe(first.home);
       expect(await query(second.url, 'SELECT value FROM kept')).toEqual([{ value: 42 }]);
-      await stopPostgres(dataDir);
-      await rm(first.home, { recursive: true });
     });
   }
 

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { stopPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { removePostgres } from '../../src/platform/database/embedded-postgres.js';
 
 const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
 const POLL_MS = 50;
@@ -32,8 +32,7 @@ describe('npm start', () => {
     for (const replica of replicas) replica.process.kill('SIGTERM');
     await Promise.all(replicas.map(({ exitCode }) => exitCode));
     if (await answers(await sandboxUrl())) process.kill(await sandboxPid(), 'SIGTERM');
-    await stopPostgres(dataDir);
-    await rm(dataDir, { recursive: true, force: true });
+    await removePostgres(dataDir);
   });
 
   async function start(): Promise<Replica> {

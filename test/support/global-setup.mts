@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import './resolve-sources.mts';
 
-const { databaseUrlOn, startPostgres, stopPostgres } = await import('../../src/platform/database/embedded-postgres.ts');
+const { databaseUrlOn, removePostgres, startPostgres } =
+  await import('../../src/platform/database/embedded-postgres.ts');
 const { applyMigrations } = await import('../../src/platform/database/migrate.ts');
 
 const PREFIX = 'novita-gpu-instances-test-';
@@ -25,6 +26,8 @@ export default async function setUp(): Promise<void> {
 
 async function startOwnServer(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), PREFIX));
+  // The user that Postgres runs as under root has to enter it.
+  await chmod(directory, 0o755);
   await writeFile(join(directory, 'pid'), String(process.pid));
   process.env['TEST_SERVER_DIRECTORY'] = directory;
   return (await startPostgres(directory, { durable: false })).url;
@@ -44,8 +47,8 @@ async function removeLeftovers(): Promise<void> {
   for (const name of names) {
     const directory = join(tmpdir(), name);
     if (await isInUse(directory)) continue;
-    await stopPostgres(directory).catch(() => undefined);
-    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+    // Another user's leftovers are for that user to remove.
+    await removePostgres(directory).catch(() => undefined);
   }
 }
 

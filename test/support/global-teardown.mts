@@ -1,15 +1,13 @@
-import { rm } from 'node:fs/promises';
 import pg from 'pg';
 import './resolve-sources.mts';
 
-const { stopPostgres } = await import('../../src/platform/database/embedded-postgres.ts');
+const { removePostgres } = await import('../../src/platform/database/embedded-postgres.ts');
 
 /** Leaves nothing behind: our own server goes as a whole, somebody else's loses only what this run made. */
 export default async function tearDown(): Promise<void> {
   const directory = process.env['TEST_SERVER_DIRECTORY'];
   if (directory === undefined) return dropDatabasesOf(process.env['TEST_RUN'] ?? '');
-  await stopPostgres(directory);
-  await rm(directory, { recursive: true, force: true });
+  await removePostgres(directory);
 }
 
 async function dropDatabasesOf(run: string): Promise<void> {

@@ -75,6 +75,14 @@ export async function stopPostgres(dataDir: string): Promise<void> {
   await hasEnded(running.pid, home);
 }
 
+/** Ends the server of this data directory and deletes the directory with everything in it, wherever the data lies. */
+export async function removePostgres(dataDir: string): Promise<void> {
+  await stopPostgres(dataDir);
+  const home = await homeOf(await realpath(dataDir).catch(() => dataDir));
+  if (home !== null) await rm(home, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true });
+}
+
 /** The same server and user, another database. */
 export function databaseUrlOn(url: string, database: string): string {
   const changed = new URL(url);
