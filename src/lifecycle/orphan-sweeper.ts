@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
+import { InstanceRecorder } from '../instances/instance-recorder.js';
+import { InstancesRepository } from '../instances/instances.repository.js';
 import { type Machine, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, Clock } from '../platform/clock.js';
@@ -18,6 +20,8 @@ export class OrphanSweeper {
   constructor(
     private readonly orphans: OrphansRepository,
     private readonly novita: NovitaClient,
+    private readonly instances: InstancesRepository,
+    private readonly recorder: InstanceRecorder,
     private readonly identity: DeploymentIdentity,
     private readonly clock: Clock,
     private readonly settings: Settings,
@@ -55,6 +59,7 @@ export class OrphanSweeper {
       this.found.inc({ outcome: 'removed' });
       this.logger.warn(facts, 'orphan machine removed');
       await this.orphans.recordRemoved(orphan, this.clock.now());
+      await this.tellInstance(orphan);
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       this.found.inc({ outcome: 'failed' });
@@ -63,5 +68,14 @@ export class OrphanSweeper {
         'orphan machine could not be removed; the next sweep tries again',
       );
     }
+  }
+
+  /** The instance that the name was once made for keeps it in its log. */
+  private async tellInstance({ machine, instanceId }: OrphanSighting): Promise<void> {
+    const before = instanceId === null ? null : await this.instances.find(instanceId);
+    if (before === null) return;
+    const after = { ...before, updatedAt: this.clock.now() };
+    const data = { machineName: machine.name };
+    await this.recorder.record({ before, after, event: { type: 'instance.orphan_removed', actor: 'observer', data } });
   }
 }
