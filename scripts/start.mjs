@@ -9,6 +9,8 @@ import { setUp } from './setup.mjs';
 
 /** Exit codes above it name a signal that was not ours. */
 const KILLED_BY_SIGNAL = 128;
+/** What the service itself ends with when it refuses its settings. */
+const WRONG_SETTINGS = 2;
 const DATABASE = 'novita_gpu_instances';
 
 async function start() {
@@ -17,6 +19,11 @@ async function start() {
   await setUp();
   const dataDir = resolve(ROOT, setting('DATA_DIR') ?? '.data');
   const wants = { wantsPostgres: setting('DATABASE_URL') === undefined, wantsSandbox: needsSandbox() };
+  const problems = await problemsOfSettings(wants);
+  if (problems !== null) {
+    console.error(problems);
+    return WRONG_SETTINGS;
+  }
   const caught = catchSignals();
   const isSharing = wants.wantsPostgres || wants.wantsSandbox;
   const shared = isSharing ? await joinShared(dataDir, wants) : { postgres: null, sandbox: null };
@@ -29,6 +36,23 @@ async function start() {
   if (wasKilled) console.error('The service was killed. Database and sandbox run on for the next start.');
   else if (isSharing) await leaveShared(dataDir);
   return exitCode;
+}
+
+/** All that is wrong with the settings, before anything is started for a service that would refuse them; null when they are good. */
+async function problemsOfSettings({ wantsPostgres, wantsSandbox }) {
+  const { readSettings } = await import(at('dist/app.settings.js'));
+  const { InvalidSettings } = await import(at('dist/platform/config.js'));
+  const ours = {
+    ...(wantsPostgres ? { DATABASE_URL: 'postgresql://127.0.0.1/' } : {}),
+    ...(wantsSandbox ? { NOVITA_SANDBOX: 'true' } : {}),
+  };
+  try {
+    readSettings({ ...process.env, ...ours });
+    return null;
+  } catch (error) {
+    if (error instanceof InvalidSettings) return error.message;
+    throw error;
+  }
 }
 
 /** Without a key there is nothing to talk to, unless an address says where another stand-in runs. */

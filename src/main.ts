@@ -1,14 +1,15 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
+import { readSettings } from './app.settings.js';
 import { createApp } from './app.setup.js';
-import { InvalidSettings, loadSettings, type Settings } from './platform/config.js';
+import { InvalidSettings, type Settings } from './platform/config.js';
 
 /** A shutdown that hangs (a client that never reads its answer) ends here. */
 const SHUTDOWN_DEADLINE_MS = 9_000;
 
-function readSettings(): Settings {
+function settingsOrExit(): Settings {
   try {
-    return loadSettings(process.env);
+    return readSettings(process.env);
   } catch (error) {
     if (!(error instanceof InvalidSettings)) throw error;
     console.error(error.message);
@@ -16,7 +17,7 @@ function readSettings(): Settings {
   }
 }
 
-const settings = readSettings();
+const settings = settingsOrExit();
 const app = await createApp(settings);
 
 let isStopping = false;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isAddressOrRange } from './http/client-address.js';
 
 /** Everything that can be set from outside, read once at the start. Names and defaults stand in `.env.example`. */
 export class Settings {
@@ -59,11 +60,14 @@ export class InvalidSettings extends Error {
 
 type Env = Record<string, string | undefined>;
 
+/** What a module that stands above this one finds wrong with its settings. */
+export type SettingsCheck = (values: Omit<Settings, never>) => readonly string[];
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const NOVITA_BASE_URL = 'https://api.novita.ai/gpu-instance/openapi/v1';
 
 /** @throws InvalidSettings listing every wrong value; the values of secrets are never repeated. */
-export function loadSettings(env: Env): Settings {
+export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): Settings {
   const read = new EnvReader(env);
   const values: Omit<Settings, never> = {
     port: read.integer('PORT', 3000, 0, 65_535),
@@ -104,11 +108,12 @@ export function loadSettings(env: Env): Settings {
     rateLimitCreatePerMinute: read.integer('RATE_LIMIT_CREATE_PER_MINUTE', 10, 1, 1_000_000_000),
     rateLimitStatusPerMinute: read.integer('RATE_LIMIT_STATUS_PER_MINUTE', 100, 1, 1_000_000_000),
     rateLimitGeneralPerHour: read.integer('RATE_LIMIT_GENERAL_PER_HOUR', 1000, 1, 1_000_000_000),
-    trustedProxies: read.list('TRUSTED_PROXIES'),
+    trustedProxies: read.listOf('TRUSTED_PROXIES', isAddressOrRange, 'an address or a network such as 10.0.0.0/8'),
     replicaId: randomUUID(),
   };
   if (values.novitaApiKey === null && !values.upstreamIsSandbox)
     read.problems.push('NOVITA_API_KEY is missing (without it, `npm start` brings up the sandbox)');
+  read.problems.push(...checks.flatMap((check) => check(values)));
   if (read.problems.length > 0) throw new InvalidSettings(read.problems);
   return new Settings(values);
 }
@@ -132,6 +137,13 @@ class EnvReader {
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '');
+  }
+
+  listOf(name: string, isWanted: (item: string) => boolean, wanted: string): string[] {
+    const items = this.list(name);
+    for (const item of items)
+      if (!isWanted(item)) this.problems.push(`${name}: cannot use "${item}", expected ${wanted}`);
+    return items;
   }
 
   matching(name: string, pattern: RegExp, wanted: string): string | null {

@@ -17,6 +17,10 @@ export function trustsProxies(ranges: readonly string[]): (address: string | und
   };
 }
 
+export function isAddressOrRange(text: string): boolean {
+  return text.includes('/') ? ipaddr.isValidCIDR(text) : toAddress(text) !== null;
+}
+
 /**
  * Whom a request is counted for: the address, or for IPv6 its /64, since one caller usually has all of that.
  * @param candidates from the farthest believed address to the socket's own; the first that is an address counts.
