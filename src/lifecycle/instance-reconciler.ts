@@ -59,13 +59,13 @@ export class InstanceReconciler {
     }
   }
 
+  /**
+   * In this order: a placement is written with or after its instance, and a sighting with its sweep. Placements that were read
+   * first could lack the one that the instance already names, or be older than the sweep that is said not to contradict them.
+   */
   private async read(instanceId: string): Promise<Facts | null> {
-    const [instance, placements, sweptAt] = await Promise.all([
-      this.instances.find(instanceId),
-      this.placements.listOf(instanceId),
-      this.sweeps.latestCompleteStart(),
-    ]);
-    return instance && { instance, placements, sweptAt };
+    const [instance, sweptAt] = await Promise.all([this.instances.find(instanceId), this.sweeps.latestCompleteStart()]);
+    return instance && { instance, sweptAt, placements: await this.placements.listOf(instanceId) };
   }
 
   /** True when something was recorded, so that it is worth looking again at once. */

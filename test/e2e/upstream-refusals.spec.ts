@@ -143,17 +143,17 @@ describe('an upstream that is away for a while', () => {
   afterAll(() => world.stop());
 
   it.each([
-    ['answers 429 to everything', { endpoint: '*', kind: '429', retryAfter: 1 }],
-    ['answers 500 to everything', { endpoint: '*', kind: '500-before' }],
-    ['resets every connection', { endpoint: '*', kind: 'reset-before' }],
-    ['sends error pages', { endpoint: '*', kind: 'html-before' }],
+    ['answers 429 to everything', { endpoint: '*', kind: '429', retryAfter: 1 }, 'template-123'],
+    ['answers 500 to everything', { endpoint: '*', kind: '500-before' }, '107672'],
+    ['resets every connection', { endpoint: '*', kind: 'reset-before' }, '107673'],
+    ['sends error pages', { endpoint: '*', kind: 'html-before' }, '107680'],
   ])(
     'lets orders wait and say so while it %s, and they come up afterwards',
-    async (_, fault) => {
+    async (_, fault, templateId) => {
       const bought = (await world.sandbox.ledger()).machines.length;
       await world.sandbox.control('/faults', { faults: [fault] });
-      const template = { templateId: '107672', name: `waits-${fault.kind}` };
-      const id = await place(world.service, template);
+      // A template of its own for each case: what is cached needs no upstream.
+      const id = await place(world.service, { templateId });
 
       const waiting = await eventually(async () => {
         const seen = await details(world.service, id);
@@ -168,6 +168,18 @@ describe('an upstream that is away for a while', () => {
     },
     120_000,
   );
+
+  it('looks for the machine when create is not answered clearly, and buys it once', async () => {
+    const bought = (await world.sandbox.ledger()).machines.length;
+    await world.sandbox.control('/faults', { faults: [{ endpoint: 'create', kind: '500-after', count: 1 }] });
+    const id = await place(world.service);
+
+    const { machine } = await untilStatus(world.service, id, 'running');
+
+    const { machines } = await world.sandbox.ledger();
+    expect(machines).toHaveLength(bought + 1);
+    expect(machines.map(({ id: known }) => known)).toContain(machine?.novitaId);
+  });
 });
 
 describe('the choice of a machine', () => {
