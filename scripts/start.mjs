@@ -90,7 +90,7 @@ function introduce({ postgres, sandbox, applied }) {
   const shown = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
   const address = `http://${shown}:${setting('PORT') ?? 3000}`;
   const lines = [
-    ['service', `${address}/api`],
+    ['service', `${address}/api/instances`],
     ['description', `${address}/docs`],
     ['health', `${address}/health`],
     ['metrics', `${address}/api/metrics`],
