@@ -70,6 +70,7 @@ export class FakeDatabase {
   readonly orphans = new Map<string, OrphanRow>();
   readonly stockOuts = new Map<string, Date>();
   sweptAt: Date | null = null;
+  checksUniqueNames = true;
   readonly faults: DatabaseFaults = { failure: 0 };
   onCommit: (committed: Committed) => void = () => undefined;
   onJobs: (jobs: readonly QueuedJob[]) => void = () => undefined;
@@ -215,7 +216,8 @@ export class FakeDatabase {
     for (const placement of tx.placements.values())
       for (const other of this.placements.values()) {
         if (other.id === placement.id) continue;
-        if (other.uniqueName === placement.uniqueName) throw new ConstraintViolated('placements.unique_name');
+        if (this.checksUniqueNames && other.uniqueName === placement.uniqueName)
+          throw new ConstraintViolated('placements.unique_name');
         if (other.novitaId !== null && other.novitaId === placement.novitaId)
           throw new ConstraintViolated('placements.novita_id');
       }

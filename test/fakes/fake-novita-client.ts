@@ -18,7 +18,7 @@ import type { Actor } from './scheduler.js';
 export interface CallWitness {
   onCreateSent(order: MachineOrder): void;
   onActionSent(action: string, novitaId: string): void;
-  onCreateAnswered(order: MachineOrder, novitaId: string): void;
+  onCreateAnswered(order: MachineOrder, novitaId: string, actor: Actor): void;
 }
 
 interface Call<T> {
@@ -28,6 +28,7 @@ interface Call<T> {
   readonly onSent?: () => void;
 }
 
+const CREATE = 'create ';
 const CLUSTERS: readonly Cluster[] = [
   { id: 'cluster-a', name: 'REGION-A' },
   { id: 'cluster-b', name: 'REGION-B' },
@@ -80,12 +81,12 @@ export class FakeNovitaClient extends NovitaClient {
 
   override async createMachine(order: MachineOrder, _options: CallOptions): Promise<{ novitaId: string }> {
     const machine = await this.call({
-      name: `create ${order.name}`,
+      name: CREATE + order.name,
       timeoutMs: this.timeouts.createMs,
       effect: () => this.upstream.create(order),
       onSent: () => this.witness.onCreateSent(order),
     });
-    this.witness.onCreateAnswered(order, machine.id);
+    this.witness.onCreateAnswered(order, machine.id, this.actor);
     return { novitaId: machine.id };
   }
 
@@ -179,7 +180,10 @@ export class FakeNovitaClient extends NovitaClient {
     if (fate === 'lost-before') throw unknown(name);
     const result = effect();
     if (fate === 'lost-after' || fate === '500-after') throw unknown(name);
-    if (fate === '400-after' && name.startsWith('create')) throw new NovitaError('invalid', 'refused', name);
+    if (fate === '400-after' && name.startsWith(CREATE)) {
+      this.upstream.refusedYetMade.add(name.slice(CREATE.length));
+      throw new NovitaError('invalid', 'refused', name);
+    }
     return result;
   }
 }

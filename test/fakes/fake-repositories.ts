@@ -195,7 +195,7 @@ export class FakeSweeps implements Pick<
     for (const { placement, machine } of sightings)
       await this.database.statement(tx, `see ${placement.id} ${machine.status}`, placement.id, ({ placements }) => {
         const known = this.database.findPlacement(placement.id, tx);
-        if (known === null || (known.lastSeenAt !== null && known.lastSeenAt > seenAt)) return;
+        if (known === null || this.isOutdated(known, seenAt)) return;
         const bills = machine.status !== 'creating' && machine.status !== 'other';
         placements.set(known.id, {
           ...known,
@@ -216,6 +216,10 @@ export class FakeSweeps implements Pick<
   async writeMissing(placementIds: readonly string[], missingAt: Date, tx: Tx): Promise<void> {
     for (const id of placementIds)
       await this.database.statement(tx, `miss ${id}`, id, (transaction) => this.miss(id, missingAt, tx, transaction));
+  }
+
+  protected isOutdated({ lastSeenAt }: Placement, seenAt: Date): boolean {
+    return lastSeenAt !== null && lastSeenAt > seenAt;
   }
 
   private miss(id: string, missingAt: Date, tx: Tx, { placements }: Transaction): void {

@@ -80,8 +80,12 @@ export class FakeUpstream {
   readonly machines = new Map<string, UpstreamMachine>();
   faults: UpstreamFaults = { ...HONEST };
   outageUntilMs = 0;
-  /** When a complete listing or a machine's own record was last read in truth. */
+  /** When a listing or a machine's own record was last read. */
   lastReadAtMs = 0;
+  /** Names whose create was answered with a refusal although it was carried out. */
+  readonly refusedYetMade = new Set<string>();
+  /** When a listing last left a machine out. */
+  readonly omittedAtMs = new Map<string, number>();
   private created = 0;
   /** Missing from the listing before this one; no machine is missing from two in a row. */
   private flickered: string | null = null;
@@ -118,7 +122,11 @@ export class FakeUpstream {
     if (random.chance(this.faults.refused)) throw this.refusal();
     const machine = this.add(order);
     this.planStart(machine);
-    if (random.chance(this.faults.doubled)) this.planStart(this.add(order));
+    // Something on the way repeated the request.
+    if (random.chance(this.faults.doubled))
+      this.scheduler.after(random.between(0, 4000), null, `doubled ${order.name}`, () =>
+        this.planStart(this.add(order)),
+      );
     return machine;
   }
 
@@ -126,14 +134,15 @@ export class FakeUpstream {
     const shown = this.existing().filter(
       (machine) => machine.hiddenUntilMs <= this.scheduler.nowMs && (name === undefined || machine.name.includes(name)),
     );
+    this.lastReadAtMs = this.scheduler.nowMs;
     if (this.random.chance(this.faults.partialList)) {
-      const machines = shown.filter(() => this.random.chance(0.5)).map((machine) => this.show(machine));
-      return { machines, complete: false };
+      const machines = shown.filter((machine) => this.random.chance(0.5) || this.omit(machine));
+      return { machines: machines.map((machine) => this.show(machine)), complete: false };
     }
-    if (name === undefined) this.lastReadAtMs = this.scheduler.nowMs;
     const gone = name === undefined && this.random.chance(this.faults.flicker) ? this.chooseFlicker(shown) : null;
     if (name === undefined) this.flickered = gone;
-    return { machines: shown.filter(({ id }) => id !== gone).map((machine) => this.show(machine)), complete: true };
+    const machines = shown.filter((machine) => machine.id !== gone || this.omit(machine));
+    return { machines: machines.map((machine) => this.show(machine)), complete: true };
   }
 
   get(id: string): MachineDetails | null {
@@ -269,6 +278,11 @@ export class FakeUpstream {
       plan.push({ atMs: runningMs, status: 'exited', error });
     }
     machine.plan = plan;
+  }
+
+  private omit({ id }: UpstreamMachine): false {
+    this.omittedAtMs.set(id, this.scheduler.nowMs);
+    return false;
   }
 
   private chooseFlicker(shown: readonly UpstreamMachine[]): string | null {

@@ -146,43 +146,36 @@ export class Scheduler extends Clock {
 
   private choose(untilMs: number): (() => void) | null {
     for (;;) {
-      let ready = 0;
+      const gates: Gate[] = [];
+      const timers: Timer[] = [];
+      const { nowMs } = this;
       let earliest = Infinity;
       for (const gate of this.gates) {
-        const at = this.readyAt(gate);
-        if (at <= this.nowMs) ready += 1;
+        const at = gate.isDone ? Math.max(gate.readyAt, gate.actor.pausedUntil) : gate.readyAt;
+        if (at <= nowMs) gates.push(gate);
         else if (at < earliest) earliest = at;
       }
       for (const timer of this.timers) {
-        const at = this.dueAt(timer);
-        if (at <= this.nowMs) ready += 1;
+        const at = timer.actor === null ? timer.at : Math.max(timer.at, timer.actor.pausedUntil);
+        if (at <= nowMs) timers.push(timer);
         else if (at < earliest) earliest = at;
       }
-      if (ready > 0) return this.pick(this.random.below(ready));
+      const count = gates.length + timers.length;
+      if (count > 0) {
+        const index = count === 1 ? 0 : this.random.below(count);
+        const gate = gates[index];
+        const timer = timers[index - gates.length];
+        return () => (gate === undefined ? timer && this.ring(timer) : this.open(gate));
+      }
       if (earliest > untilMs) return null;
       this.nowMs = earliest;
     }
   }
 
-  private pick(index: number): () => void {
-    let left = index;
-    for (const gate of this.gates) if (this.readyAt(gate) <= this.nowMs && left-- === 0) return () => this.open(gate);
-    for (const timer of this.timers)
-      if (this.dueAt(timer) <= this.nowMs && left-- === 0)
-        return () => {
-          this.timers.splice(this.timers.indexOf(timer), 1);
-          this.note(timer.actor?.name ?? 'world', timer.label);
-          timer.run();
-        };
-    throw new Error('A gate that was ready is gone');
-  }
-
-  private readyAt(gate: Gate): number {
-    return gate.isDone ? Math.max(gate.readyAt, gate.actor.pausedUntil) : gate.readyAt;
-  }
-
-  private dueAt({ at, actor }: Timer): number {
-    return actor === null ? at : Math.max(at, actor.pausedUntil);
+  private ring(timer: Timer): void {
+    this.timers.splice(this.timers.indexOf(timer), 1);
+    this.note(timer.actor?.name ?? 'world', timer.label);
+    timer.run();
   }
 
   private open(gate: Gate): void {

@@ -5,6 +5,7 @@ const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 /** Chance that a seed repeats: mulberry32. */
 export class SeededRandom extends Random {
   private state: number;
+  private ulids = 0;
 
   constructor(seed: number) {
     super();
@@ -27,7 +28,8 @@ export class SeededRandom extends Random {
   }
 
   override ulid(now: Date): string {
-    return ulidTime(now) + this.token(16).toUpperCase();
+    this.ulids += 1;
+    return ulidTime(now) + String(this.ulids).padStart(16, '0');
   }
 
   chance(probability: number): boolean {

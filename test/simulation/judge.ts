@@ -8,8 +8,12 @@ import type { FakeUpstream, UpstreamMachine } from '../fakes/fake-upstream.js';
 import type { Actor } from '../fakes/scheduler.js';
 
 export const OWN_PREFIX = 'gpusvc-sim-';
+/** Far below the pause after which a delete may be repeated. */
+const DELETES_APART_MS = 5000;
+/** Longer than any listing may take from its reading to its commit. */
+const SEEN_BY_ALL_AFTER_MS = 10_000;
 /** Longer than a commit may take to follow the answer that it is about. */
-const ID_KEPT_WITHIN_MS = 30_000;
+const ID_KEPT_WITHIN_MS = 400;
 
 interface AnsweredCreate {
   readonly name: string;
@@ -24,6 +28,7 @@ export class Judge implements CallWitness {
   private readonly sentNames = new Set<string>();
   private readonly intents = new Map<string, Set<string>>();
   private readonly sequences = new Map<string, number>();
+  private readonly answeredIds = new Set<string>();
   private answered: AnsweredCreate[] = [];
 
   constructor(
@@ -45,9 +50,9 @@ export class Judge implements CallWitness {
     if (placement === null) this.report(`create was sent before the intent of ${name} was committed`);
   }
 
-  onCreateAnswered({ name }: MachineOrder, novitaId: string): void {
+  onCreateAnswered({ name }: MachineOrder, novitaId: string, actor: Actor): void {
+    this.answeredIds.add(novitaId);
     const placement = this.byName(name);
-    const actor = { name: '', isDead: false, pausedUntil: 0 };
     if (placement?.novitaId === null)
       this.answered.push({ name, novitaId, atMs: this.database.scheduler.nowMs, actor });
   }
@@ -82,10 +87,11 @@ export class Judge implements CallWitness {
 
   checkStep(): void {
     const { nowMs } = this.database.scheduler;
-    for (const { name, novitaId, atMs } of this.answered) {
+    for (const { name, novitaId, atMs, actor } of this.answered) {
+      const isExcused = actor.isDead || actor.pausedUntil > atMs || this.database.faults.failure > 0;
       const placement = this.byName(name);
-      if (placement?.novitaId !== null) this.answered = this.answered.filter((one) => one.name !== name);
-      else if (nowMs > atMs + ID_KEPT_WITHIN_MS && this.database.faults.failure === 0)
+      if (isExcused || placement?.novitaId !== null) this.answered = this.answered.filter((one) => one.name !== name);
+      else if (nowMs > atMs + ID_KEPT_WITHIN_MS)
         this.report(`create was answered with ${novitaId}, but ${name} does not know it`);
     }
   }
@@ -128,16 +134,37 @@ export class Judge implements CallWitness {
       this.report(`${id} went from retiring to ${after.state}: a stale write`);
     if (before !== null && before.novitaId !== null && before.novitaId !== after.novitaId)
       this.report(`${id} lost its machine ${before.novitaId}`);
+    if (before?.novitaId === null && after.novitaId !== null) this.checkChosen(after.uniqueName, after.novitaId);
     if (before !== null && isEarlier(after.lastSeenAt, before.lastSeenAt))
       this.report(`an older listing overwrote what was seen of ${id}`);
     if (before !== null && after.version < before.version) this.report(`the version of ${id} went back`);
     if (before?.state !== 'gone' && after.state === 'gone') this.checkAbsent(after);
+    if (before?.state !== 'refused' && after.state === 'refused' && !this.upstream.refusedYetMade.has(after.uniqueName))
+      this.checkAbsent(after);
+    if (before !== null && sinceFormerDelete(before, after) < DELETES_APART_MS)
+      this.report(`the delete of ${id} was decided twice at once`);
     if (before?.state !== 'abandoned' && after.state === 'abandoned') this.checkAbsent(after);
     if (after.state !== 'intended' && after.state !== 'confirmed') return;
     const rivals = this.database
       .placementsOf(after.instanceId)
       .filter(({ state }) => state === 'intended' || state === 'confirmed');
     if (rivals.length > 1) this.report(`${after.instanceId} holds ${rivals.map((one) => one.id).join(' and ')}`);
+  }
+
+  /** Of several machines of one name the oldest stays, unless create's answer named another or a call may not have shown it. */
+  private checkChosen(uniqueName: string, novitaId: string): void {
+    const isFromCreate = this.answeredIds.has(novitaId);
+    const surely = this.database.scheduler.nowMs - SEEN_BY_ALL_AFTER_MS;
+    const chosen = this.upstream.find(novitaId);
+    const older = this.ownMachines().find(
+      ({ id, name, hiddenUntilMs, createdAtMs }) =>
+        id !== novitaId &&
+        name === uniqueName &&
+        hiddenUntilMs < surely &&
+        (this.upstream.omittedAtMs.get(id) ?? 0) < surely &&
+        isOlder(createdAtMs, chosen),
+    );
+    if (!isFromCreate && older !== undefined) this.report(`${uniqueName} took ${novitaId} though ${older.id} is older`);
   }
 
   /** What is said to be gone must be gone, unless its create came to pass after every time at which it could. */
@@ -239,6 +266,16 @@ export class Judge implements CallWitness {
     const isClaimed = placement !== null && isLive(placement) && (placement.novitaId ?? novitaId) === novitaId;
     return isClaimed ? placement : null;
   }
+}
+
+function sinceFormerDelete(before: Placement, after: Placement): number {
+  if (before.deleteSentAt === null || after.deleteSentAt === before.deleteSentAt) return Infinity;
+  return (after.deleteSentAt?.getTime() ?? 0) - before.deleteSentAt.getTime();
+}
+
+/** Upstream tells whole seconds. */
+function isOlder(createdAtMs: number, other: UpstreamMachine | null): boolean {
+  return other !== null && Math.floor(createdAtMs / 1000) < Math.floor(other.createdAtMs / 1000);
 }
 
 function isEarlier(one: Date | null, other: Date | null): boolean {

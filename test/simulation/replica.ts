@@ -57,20 +57,6 @@ export interface Parts {
   readonly wakesDueWork: boolean;
 }
 
-/** Where a mutant reaches in. Nothing of the product is changed: parts are wrapped, or a built object's method is replaced. */
-export interface Mutant {
-  readonly name: string;
-  readonly mutateParts?: (parts: Parts, around: Surroundings) => Partial<Parts>;
-  readonly mutateReplica?: (replica: Replica, parts: Parts, around: Surroundings) => void;
-}
-
-export interface Surroundings {
-  readonly actor: Actor;
-  readonly database: FakeDatabase;
-  /** Shared by all replicas of a world. */
-  readonly memory: Map<string, unknown>;
-}
-
 /** One process of the service: the real deciding and acting code over faked I/O. */
 export class Replica {
   readonly recorder: InstanceRecorder;
@@ -164,24 +150,4 @@ export class Replica {
     if (name === reconcileInstance.name) await this.reconciler.reconcile(payload as { instanceId: string });
     else if (name === retirePlacement.name) await this.retirer.retire(payload as { placementId: string });
   }
-}
-
-export function buildReplica(
-  actor: Actor,
-  parts: Parts,
-  database: FakeDatabase,
-  mutant: Mutant | null,
-  memory: Map<string, unknown>,
-): Replica {
-  const around = { actor, database, memory };
-  const given = mutant?.mutateParts ? { ...parts, ...mutant.mutateParts(parts, around) } : parts;
-  const replica = new Replica(actor, given, database);
-  mutant?.mutateReplica?.(replica, given, around);
-  return replica;
-}
-
-/** Puts another method in the place of a built object's; also private ones, as a change in the source would. */
-export function replaceMethod(target: object, name: string, method: (...values: never[]) => unknown): void {
-  if (typeof Reflect.get(target, name) !== 'function') throw new Error(`There is no method ${name} any more`);
-  Reflect.set(target, name, method);
 }

@@ -35,6 +35,7 @@ describe('the lifecycle in simulated worlds', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
 
+    if (process.env['VERBOSE'] === '1') process.stdout.write(`${seeds.length} seeds, ${steps} steps\n`);
     expect(failures.join('\n\n')).toBe('');
     expect(steps).toBeGreaterThan(seeds.length);
   }, 3_600_000);

@@ -17,7 +17,8 @@ import { FakeUpstream, HONEST } from '../fakes/fake-upstream.js';
 import { type Actor, Scheduler } from '../fakes/scheduler.js';
 import { SeededRandom } from '../fakes/seeded-random.js';
 import { Judge, OWN_PREFIX } from './judge.js';
-import { buildReplica, type Mutant, type Parts, type Replica } from './replica.js';
+import type { Mutant } from './mutants/mutant.js';
+import { type Parts, Replica } from './replica.js';
 
 const OBSERVE_EVERY_MS = 1000;
 const LOOK_FOR_DUE_WORK_EVERY_MS = 4000;
@@ -83,9 +84,15 @@ export class SimulatedWorld {
 
   async run(): Promise<Outcome> {
     this.setUp();
-    const chaosEndsAt = this.scheduler.nowMs + this.random.between(30_000, 120_000);
+    const chaosEndsAt = this.scheduler.nowMs + this.random.between(20_000, 100_000);
     while (this.judge.violations.length === 0 && (await this.scheduler.step(chaosEndsAt))) this.judge.checkStep();
     if (this.judge.violations.length === 0) await this.settle();
+    return this.judge.violations.length === 0
+      ? { seed: this.seed, violations: [], steps: this.scheduler.steps, lastSteps: [], rows: [] }
+      : this.describe();
+  }
+
+  private describe(): Outcome {
     return {
       seed: this.seed,
       violations: this.judge.violations,
@@ -108,10 +115,10 @@ export class SimulatedWorld {
       lostBefore: 0.1 * level * random.fraction(),
       lostAfter: 0.15 * level * random.fraction(),
       refusedAfter: 0.05 * level * random.fraction(),
-      doubled: random.chance(0.2) ? 0.3 : 0,
-      ignored: 0.3 * level * random.fraction(),
+      doubled: random.pick([0, 0, 0, 0.5]),
+      ignored: random.pick([0, 0.2, 0.6]) * level,
       partialList: 0.4 * level * random.fraction(),
-      flicker: 0.3 * level * random.fraction(),
+      flicker: random.pick([0, 0.2, 0.5]) * level,
       noCapacity: random.pick([0, 0, 0.2, 0.5]),
       refused: 0.05 * level * random.fraction(),
       badMachine: random.pick([0, 0.1, 0.4]),
@@ -125,10 +132,10 @@ export class SimulatedWorld {
     upstream.addForeign('gpusvc-other-xyz-machine');
     for (let count = random.pick([1, 2, 2, 3]); count > 0; count -= 1) this.boot();
     for (let count = random.pick([1, 1, 2, 3]); count > 0; count -= 1) this.later(20_000, 'order', () => this.order());
-    for (let count = random.below(7); count > 0; count -= 1) this.later(110_000, 'user', () => this.act());
-    for (let count = random.below(3); count > 0; count -= 1) this.later(100_000, 'kill', () => this.kill());
-    for (let count = random.below(3); count > 0; count -= 1) this.later(100_000, 'pause', () => this.pause());
-    for (let count = random.below(4); count > 0; count -= 1) this.later(110_000, 'upset', () => this.upset());
+    for (let count = random.below(7); count > 0; count -= 1) this.later(90_000, 'user', () => this.act());
+    for (let count = random.below(3); count > 0; count -= 1) this.later(80_000, 'kill', () => this.kill());
+    for (let count = random.below(3); count > 0; count -= 1) this.later(80_000, 'pause', () => this.pause());
+    for (let count = random.below(4); count > 0; count -= 1) this.later(90_000, 'upset', () => this.upset());
     if (random.chance(0.2))
       this.later(90_000, 'outage', () => {
         upstream.outageUntilMs = this.scheduler.nowMs + random.between(1000, 40_000);
@@ -179,7 +186,9 @@ export class SimulatedWorld {
       identity: { id: () => Promise.resolve('sim'), namePrefix: () => Promise.resolve(OWN_PREFIX) },
       wakesDueWork: true,
     };
-    const replica = buildReplica(actor, parts, database, this.mutant, this.memory);
+    const around = { actor, database, memory: this.memory };
+    const replica = new Replica(actor, { ...parts, ...this.mutant?.mutateParts?.(parts, around) }, database);
+    this.mutant?.mutateReplica?.(replica, around);
     this.replicas.push(replica);
     this.every(replica, OBSERVE_EVERY_MS, 'observe', () => replica.observer.tick());
     if (replica.parts.wakesDueWork)
