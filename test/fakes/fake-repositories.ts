@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../src/events/event.js';
 import type { EventsService } from '../../src/events/events.service.js';
-import type { Instance } from '../../src/instances/domain/instance.js';
+import { AT_REST_UNTIL_NEWS, type Instance } from '../../src/instances/domain/instance.js';
 import { isLive, type Placement } from '../../src/instances/domain/placement.js';
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
 import type { PlacementsRepository } from '../../src/instances/placements.repository.js';
@@ -59,8 +59,8 @@ export class FakeInstances implements Pick<
     for (const id of ids)
       await this.database.statement(tx, `make ${id} due`, id, ({ instances }) => {
         const known = this.database.findInstance(id, tx);
-        if (known === null || known.deletedAt !== null || (known.nextCheckAt !== null && known.nextCheckAt > now))
-          return;
+        if (known === null || !AT_REST_UNTIL_NEWS.includes(known.phase)) return;
+        if (known.nextCheckAt !== null && known.nextCheckAt > now) return;
         instances.set(id, { ...known, nextCheckAt: now, version: known.version + 1 });
       });
   }

@@ -118,7 +118,7 @@ export class Replica {
       settings,
     );
     this.retirer = new PlacementRetirer(instances, placements, novita, this.buyer, unitOfWork, jobs, clock, settings);
-    const sweeper = new OrphanSweeper(orphans, novita, identity, clock, settings, metrics);
+    const sweeper = new OrphanSweeper(orphans, novita, instances, this.recorder, identity, clock, settings, metrics);
     this.observer = new MachineObserver(
       novita,
       instances,
