@@ -124,7 +124,7 @@ export class FakeUpstream {
     this.planStart(machine);
     // Something on the way repeated the request.
     if (random.chance(this.faults.doubled))
-      this.scheduler.after(random.between(0, 4000), null, `doubled ${order.name}`, () =>
+      this.scheduler.after(random.between(500, 4000), null, `doubled ${order.name}`, () =>
         this.planStart(this.add(order)),
       );
     return machine;

@@ -218,7 +218,7 @@ export class SimulatedWorld {
     if (!this.isCalm && this.random.chance(this.lostWakes)) return;
     this.waitingJobs.add(job.key);
     this.deliver(job, this.random.chance(0.1) ? this.random.between(0, 10_000) : this.random.between(0, 100));
-    if (this.random.chance(0.1)) this.deliver(job, this.random.between(0, 2000));
+    if (this.random.chance(0.2)) this.deliver(job, this.random.fraction() * this.random.pick([20, 2000]));
   }
 
   private deliver(job: QueuedJob, afterMs: number): void {
