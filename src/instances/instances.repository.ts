@@ -4,6 +4,7 @@ import { PrismaService } from '../platform/database/prisma.service.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import {
   type Action,
+  AT_REST_UNTIL_NEWS,
   type Connection,
   type Desired,
   type Instance,
@@ -28,6 +29,23 @@ export class InstancesRepository {
     const data = { ...toRow(instance), version: version + 1 };
     const { count } = await tx.instance.updateMany({ where: { id, version }, data });
     return count === 1;
+  }
+
+  /**
+   * Something is new about their machines: those that wait for nothing else are looked at again, whatever becomes of the wake-up.
+   * A look that is due later stays where it is, for it may be the lease of an action.
+   */
+  async makeDue(ids: readonly string[], now: Date, tx: Tx): Promise<void> {
+    if (ids.length === 0) return;
+    await tx.instance.updateMany({
+      where: {
+        id: { in: [...ids] },
+        phase: { in: [...AT_REST_UNTIL_NEWS] },
+        OR: [{ nextCheckAt: null }, { nextCheckAt: { lte: now } }],
+      },
+      // The version as well: what somebody decided without this news must not be recorded.
+      data: { nextCheckAt: now, version: { increment: 1 } },
+    });
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Instance | null> {

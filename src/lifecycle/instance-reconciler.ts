@@ -60,12 +60,12 @@ export class InstanceReconciler {
   }
 
   /**
-   * In this order: a placement is written with or after its instance, and a sighting with its sweep. Placements that were read
-   * first could lack the one that the instance already names, or be older than the sweep that is said not to contradict them.
+   * The placements come last: a machine that was bought after the instance was read then costs only a refused write, where one
+   * that the instance names and the list lacks would look lost. And no listing may count that they do not show yet.
    */
   private async read(instanceId: string): Promise<Facts | null> {
     const [instance, sweptAt] = await Promise.all([this.instances.find(instanceId), this.sweeps.latestCompleteStart()]);
-    return instance && { instance, sweptAt, placements: await this.placements.listOf(instanceId) };
+    return instance && { instance, placements: await this.placements.listOf(instanceId), sweptAt };
   }
 
   /** True when something was recorded, so that it is worth looking again at once. */
@@ -100,7 +100,7 @@ export class InstanceReconciler {
       case 'advance':
         return this.record(progressed(instance, step.phase, now));
       case 'finish-stop':
-        return this.record(stopped(instance, now));
+        return this.record(stopped(instance, now, this.limits));
       case 'stop-again':
         return this.record(stoppedAgain(instance, now, this.limits));
       case 'lose':
@@ -127,11 +127,14 @@ export class InstanceReconciler {
     return true;
   }
 
-  /** Leaves the row alone when it already knows when to look again: a wait must not cost a write each time. */
+  /**
+   * Leaves the row alone when it already knows when to look again: a wait must not cost a write each time. A look that is due
+   * later is not taken back either: it may be due for news that came after the facts were read.
+   */
   private async waitUntil(instance: Instance, until: Date | null): Promise<void> {
     const known = instance.nextCheckAt;
     const isDue = known !== null && known <= this.clock.now();
-    if (until === null ? known === null : known !== null && !isDue && known <= until) return;
+    if (until === null ? !isDue : known !== null && !isDue && known <= until) return;
     await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt: until } });
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Placement } from '../instances/domain/placement.js';
 import { reconcileInstance, retirePlacement } from '../instances/instances.jobs.js';
+import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
 import { type MachineListing, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
@@ -36,6 +37,7 @@ export class MachineObserver {
 
   constructor(
     private readonly novita: NovitaClient,
+    private readonly instances: InstancesRepository,
     private readonly placements: PlacementsRepository,
     private readonly sweeps: SweepRepository,
     private readonly orphans: OrphanSweeper,
@@ -50,7 +52,7 @@ export class MachineObserver {
 
   /** Called often; sweeps when a sweep is due and this replica holds the lease. */
   async tick(): Promise<void> {
-    const now = performance.now();
+    const now = this.clock.monotonicMs();
     if (this.running || now < Math.min(this.dueAt, this.checkAt)) return;
     this.running = true;
     try {
@@ -76,7 +78,7 @@ export class MachineObserver {
     const startedAt = this.clock.now();
     const listing = await this.list(lease);
     this.machines = listing?.machines.length ?? this.machines;
-    this.sweptAt = performance.now();
+    this.sweptAt = this.clock.monotonicMs();
     const pauseMs =
       listing === null ? quickPauseMs(this.machines, this.settings) : sweepPauseMs(live, this.machines, this.settings);
     this.dueAt = this.sweptAt + pauseMs;
@@ -89,18 +91,12 @@ export class MachineObserver {
 
   /** A listing that failed says nothing at all. */
   private async list(lease: HeldLease): Promise<MachineListing | null> {
-    const keepAlive = setInterval(
-      () => void this.leases.acquire(lease.name, this.leaseMs).catch(() => null),
-      this.leaseMs / 4,
-    );
     try {
-      return await this.novita.listMachines({}, { lane: 'sweep' });
+      return await this.leases.holdWhile(lease, this.leaseMs, () => this.novita.listMachines({}, { lane: 'sweep' }));
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       this.logger.warn({ reason: error.message }, 'the listing failed; nothing is concluded from it');
       return null;
-    } finally {
-      clearInterval(keepAlive);
     }
   }
 
@@ -118,10 +114,11 @@ export class MachineObserver {
         !(await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx))
       )
         return false;
+      // Instances before placements, as everybody locks them.
+      for (const batch of batches(instancesOf(comparison))) await this.instances.makeDue(batch, completedAt, tx);
       for (const batch of batches(changed)) await this.sweeps.writeSightings(batch, startedAt, tx);
       const ids = missing.map(({ id }) => id);
       for (const batch of batches(ids)) await this.sweeps.writeMissing(batch, startedAt, tx);
-      for (const batch of batches(instancesOf(comparison))) await this.sweeps.markForCheck(batch, completedAt, tx);
       return true;
     });
   }

@@ -46,7 +46,7 @@ export class MachineOperator {
     const connection = toConnection(machine);
     if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)
       return this.giveUpOrLookLater(instance, now);
-    if (instance.readiness === null) return this.record(ready(instance, connection, now));
+    if (instance.readiness === null) return this.record(ready(instance, connection, now, this.limits));
     return this.probeApplication(instance, machine, now);
   }
 
@@ -92,7 +92,7 @@ export class MachineOperator {
     if (readiness === null) return false;
     const connection = toConnection(machine);
     const answer = await this.probe.ask(readiness, machine.endpoints);
-    if (answer.isReady) return this.record(ready(instance, connection, this.clock.now()));
+    if (answer.isReady) return this.record(ready(instance, connection, this.clock.now(), this.limits));
     const startedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
     if (now >= addSeconds(startedAt, readiness.timeoutSeconds)) {
       const message = `The application on port ${readiness.port} was not ready within ${readiness.timeoutSeconds} seconds; last seen: ${answer.seen}`;
@@ -133,7 +133,7 @@ export class MachineOperator {
       return this.startElsewhere(sending, placement, novitaId, now);
     // Unclear, or refused for the machine's present state: what the next listing shows decides whether it is sent again.
     if (isPassing(error) || action !== 'start' || error.errorClass === 'not-found') return this.lookLater(sending, now);
-    return this.record(startRefused(sending, reasonOfRefusal(error), now));
+    return this.record(startRefused(sending, reasonOfRefusal(error), now, this.limits));
   }
 
   /** The node of a stopped machine has no free GPU: upstream's own remedy is migrate; where that is refused too, another machine. */

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Placement } from '../instances/domain/placement.js';
 import { reconcileInstance, retirePlacement } from '../instances/instances.jobs.js';
+import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
 import { NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
@@ -20,6 +21,7 @@ export class PlacementRetirer {
   private readonly limits: Limits;
 
   constructor(
+    private readonly instances: InstancesRepository,
     private readonly placements: PlacementsRepository,
     private readonly novita: NovitaClient,
     private readonly buyer: MachineBuyer,
@@ -82,6 +84,8 @@ export class PlacementRetirer {
   private async finish(placement: Placement, now: Date): Promise<void> {
     const gone: Placement = { ...placement, state: 'gone', billedTo: now, nextCheckAt: null };
     await this.unitOfWork.run(async (tx) => {
+      // The instance before the placement, as everybody locks them.
+      await this.instances.makeDue([placement.instanceId], now, tx);
       if (!(await this.placements.update(gone, tx))) return;
       await this.jobs.enqueue(reconcileInstance, { instanceId: placement.instanceId }, tx);
     });

@@ -62,17 +62,6 @@ export class SweepRepository {
       WHERE p.id = u.id AND (p.last_seen_at IS NULL OR p.last_seen_at <= ${seenAt})`;
   }
 
-  /**
-   * Marks instances that wait for nothing, so that they are looked at whatever becomes of their wake-up. The others look
-   * again by themselves, and a mark would void what is being recorded about them right now.
-   */
-  async markForCheck(instanceIds: readonly string[], now: Date, tx: Tx): Promise<void> {
-    if (instanceIds.length === 0) return;
-    await tx.$executeRaw`
-      UPDATE instances SET next_check_at = ${now}, version = version + 1
-       WHERE id = ANY(${[...instanceIds]}::text[]) AND next_check_at IS NULL AND phase IN ('running', 'stopped')`;
-  }
-
   async writeMissing(placementIds: readonly string[], missingAt: Date, tx: Tx): Promise<void> {
     if (placementIds.length === 0) return;
     await tx.$executeRaw`

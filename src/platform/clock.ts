@@ -1,11 +1,17 @@
 /** The one source of time. Services read it once an operation and hand `now` down. */
 export abstract class Clock {
   abstract now(): Date;
+  /** For measuring durations in this process: never set back, of no meaning elsewhere. */
+  abstract monotonicMs(): number;
 }
 
 export class SystemClock extends Clock {
   override now(): Date {
     return new Date();
+  }
+
+  override monotonicMs(): number {
+    return performance.now();
   }
 }
 

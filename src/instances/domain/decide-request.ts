@@ -94,7 +94,7 @@ function stopping(instance: Instance, now: Date, limits: RequestLimits): Instanc
       ...wish,
       lostAt: null,
       lossReason: null,
-      nextCheckAt: null,
+      nextCheckAt: now,
       deadlineAt: null,
     });
   if (instance.phase !== 'running') return null;

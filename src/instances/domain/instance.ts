@@ -93,8 +93,8 @@ export interface Instance {
 export const MOVES = {
   queued: ['buying', 'failed', 'deleting'],
   buying: ['queued', 'provisioning', 'failed', 'deleting'],
-  provisioning: ['queued', 'pulling', 'starting', 'probing', 'running', 'exited', 'failed', 'deleting'],
-  pulling: ['queued', 'provisioning', 'starting', 'probing', 'running', 'exited', 'failed', 'deleting'],
+  provisioning: ['queued', 'pulling', 'starting', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
+  pulling: ['queued', 'provisioning', 'starting', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
   starting: [
     'queued',
     'provisioning',
@@ -111,7 +111,7 @@ export const MOVES = {
   running: ['stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
   stopping: ['stopped', 'exited', 'failed', 'deleting'],
   stopped: ['starting', 'stopping', 'failed', 'deleting'],
-  restarting: ['probing', 'running', 'exited', 'failed', 'deleting'],
+  restarting: ['queued', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
   exited: ['queued', 'starting', 'migrating', 'running', 'stopped', 'failed', 'deleting'],
   migrating: ['queued', 'starting', 'probing', 'running', 'exited', 'stopping', 'failed', 'deleting'],
   failed: ['deleting'],
@@ -169,3 +169,6 @@ export function phasesOf(status: InstanceStatus): Phase[] {
 export function isAtRest(phase: Phase): boolean {
   return phase === 'stopped' || phase === 'failed' || phase === 'deleted';
 }
+
+/** Only news of their machines moves them; every other phase looks again by itself or is over. */
+export const AT_REST_UNTIL_NEWS: readonly Phase[] = ['running', 'stopped', 'deleting'];

@@ -5,6 +5,11 @@ import { addMs } from '../../platform/clock.js';
 import type { Limits } from './limits.js';
 import type { Reason } from './reason.js';
 
+/** What the machine did while this was being decided is not news any more: one later look finds it. */
+function onceMore(now: Date, limits: Limits): Date {
+  return addMs(now, limits.pollMs);
+}
+
 const FAILED: EventDraft = { type: 'instance.failed', actor: 'service' };
 
 /** Whatever was bought for it is removed, so that a failed instance does not bill. */
@@ -115,21 +120,25 @@ export function stoppedAgain(instance: Instance, now: Date, limits: Limits): Cha
   };
 }
 
-export function stopped(instance: Instance, now: Date): Change {
+export function stopped(instance: Instance, now: Date, limits: Limits): Change {
   return {
     before: instance,
-    after: moveTo(instance, 'stopped', now, { deadlineAt: null, nextCheckAt: null, connection: null }),
+    after: moveTo(instance, 'stopped', now, {
+      deadlineAt: null,
+      nextCheckAt: onceMore(now, limits),
+      connection: null,
+    }),
     event: { type: 'instance.stopped', actor: 'service' },
   };
 }
 
 /** Ready to be used. The first time is `ready`, after a loss `migrated`, after a stop or restart `started`. */
-export function ready(instance: Instance, connection: Connection, now: Date): Change {
+export function ready(instance: Instance, connection: Connection, now: Date, limits: Limits): Change {
   const after = moveTo(instance, 'running', now, {
     connection,
     readyAt: instance.readyAt ?? now,
     deadlineAt: null,
-    nextCheckAt: null,
+    nextCheckAt: onceMore(now, limits),
     probeStartedAt: null,
     probeLastSeen: null,
     stopRequestedAt: null,
@@ -167,12 +176,12 @@ export function probing(
 }
 
 /** A start that was refused for good leaves machine and data where they are. */
-export function startRefused(instance: Instance, reason: Reason, now: Date): Change {
+export function startRefused(instance: Instance, reason: Reason, now: Date, limits: Limits): Change {
   const { code: reasonCode, message: reasonMessage } = reason;
   const after = moveTo(instance, 'stopped', now, {
     desired: 'stopped',
     deadlineAt: null,
-    nextCheckAt: null,
+    nextCheckAt: onceMore(now, limits),
     reasonCode,
     reasonMessage,
   });

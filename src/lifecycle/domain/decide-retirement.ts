@@ -1,5 +1,5 @@
 import type { Placement } from '../../instances/domain/placement.js';
-import { addMs } from '../../platform/clock.js';
+import { addMs, earliest } from '../../platform/clock.js';
 import { isProvenAbsent } from './decide-step.js';
 import type { Limits } from './limits.js';
 
@@ -12,21 +12,26 @@ export type Retirement =
 /** What brings a machine that nobody wants nearer to being gone for certain. It is never given up. */
 export function decideRetirement(placement: Placement, now: Date, limits: Limits): Retirement {
   const { novitaId, nextCheckAt } = placement;
-  if (novitaId === null ? isProvenAbsent(placement, limits) : isSeenGone(placement)) return { kind: 'gone' };
+  if (novitaId === null ? isProvenAbsent(placement, limits) : isSeenGone(placement, limits)) return { kind: 'gone' };
   if (nextCheckAt !== null && nextCheckAt > now) return { kind: 'wait', until: nextCheckAt };
   if (novitaId === null) return { kind: 'look-up' };
   if (!isAnswered(placement)) return { kind: 'delete', novitaId };
   return { kind: 'wait', until: addMs(now, pauseMs(placement.retireAttempts, limits)) };
 }
 
-/** Two complete listings apart, both begun after the delete, without the machine. */
-function isSeenGone(placement: Placement): boolean {
-  const { missingSince, missingAt } = placement;
-  return isAnswered(placement) && missingSince !== null && missingAt !== null && missingAt > missingSince;
+/**
+ * Two complete listings apart without it, the later one begun after the delete; it may have been missing before. A machine
+ * that no listing has shown yet may only be hidden: it existed when the delete was sent, so it shows within the window.
+ */
+function isSeenGone(placement: Placement, limits: Limits): boolean {
+  const { missingSince, missingAt, deleteSentAt, lastSeenAt, createSentAt, createdAt } = placement;
+  if (!isAnswered(placement) || missingSince === null || missingAt === null || missingAt <= missingSince) return false;
+  const madeBy = earliest(addMs(createSentAt ?? createdAt, limits.createTimeoutMs), deleteSentAt);
+  return lastSeenAt !== null || madeBy === null || missingAt >= addMs(madeBy, limits.visibilityWindowMs);
 }
 
-function isAnswered({ deleteSentAt, missingSince }: Placement): boolean {
-  return deleteSentAt !== null && missingSince !== null && missingSince > deleteSentAt;
+function isAnswered({ deleteSentAt, missingAt }: Placement): boolean {
+  return deleteSentAt !== null && missingAt !== null && missingAt > deleteSentAt;
 }
 
 /** 2, 4, 8 … times a poll, at most two minutes: a delete that upstream ignores is repeated for ever, but not hammered. */

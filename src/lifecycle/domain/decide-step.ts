@@ -49,11 +49,11 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
     case 'restarting':
       return decideComingUp(facts, placement, now, limits);
     case 'running':
-      return decideRunning(facts, placement, limits);
+      return decideRunning(facts, placement, now, limits);
     case 'stopping':
       return decideStopping(facts, placement, now, limits);
     case 'stopped':
-      return decideStopped(facts, placement, limits);
+      return decideStopped(facts, placement, now, limits);
     case 'exited':
     case 'migrating':
     case 'failed':
@@ -178,13 +178,13 @@ function onBadStart(
   };
 }
 
-function decideRunning(facts: Facts, placement: Placement | null, limits: Limits): Step {
+function decideRunning(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   const { instance, sweptAt } = facts;
   if (!isConfirmed(placement)) return lost();
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
   // What was seen before the machine became ready says nothing about it now.
-  if (seenAt === null || seenAt <= instance.phaseSince) return WAIT;
+  if (seenAt === null || seenAt <= instance.phaseSince) return { kind: 'wait', until: addMs(now, limits.pollMs) };
   if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
     return { kind: 'lose', placement, reason: lossReason(placement) };
   return WAIT;
@@ -219,12 +219,13 @@ function decideStopping(facts: Facts, placement: Placement | null, now: Date, li
 }
 
 /** Stopped is stopped: a machine that somebody started behind our back would bill unseen, one that is gone is told of. */
-function decideStopped({ instance, sweptAt }: Facts, placement: Placement | null, limits: Limits): Step {
+function decideStopped({ instance, sweptAt }: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   if (!isConfirmed(placement)) return WAIT;
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
   const isNews = seenAt !== null && seenAt > addMs(instance.phaseSince, limits.settleMs);
-  return isNews && placement.seenStatus === 'running' ? { kind: 'stop-again' } : WAIT;
+  if (!isNews) return { kind: 'wait', until: addMs(now, limits.pollMs) };
+  return placement.seenStatus === 'running' ? { kind: 'stop-again' } : WAIT;
 }
 
 /** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */

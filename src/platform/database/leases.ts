@@ -31,6 +31,16 @@ export class Leases {
     return row ? { name, token: row.token } : null;
   }
 
+  /** Prolongs the lease for as long as the work lasts. */
+  async holdWhile<T>(lease: HeldLease, ttlMs: number, work: () => Promise<T>): Promise<T> {
+    const keepAlive = setInterval(() => void this.acquire(lease.name, ttlMs).catch(() => null), ttlMs / 4);
+    try {
+      return await work();
+    } finally {
+      clearInterval(keepAlive);
+    }
+  }
+
   async isHeld(lease: HeldLease): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<{ held: boolean }[]>`
       SELECT token = ${lease.token} AND expires_at > clock_timestamp() AS held FROM leases WHERE name = ${lease.name}`;

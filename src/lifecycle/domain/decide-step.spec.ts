@@ -1,0 +1,195 @@
+import { describe, expect, it } from '@jest/globals';
+import { anInstance, aPlacement, seconds } from '../../../test/builders/an-instance.js';
+import type { Instance } from '../../instances/domain/instance.js';
+import type { Placement } from '../../instances/domain/placement.js';
+import { decideStep, isProvenAbsent, observedAt } from './decide-step.js';
+import type { Limits } from './limits.js';
+
+const LIMITS: Limits = {
+  pollMs: 10_000,
+  queueTimeoutMs: 600_000,
+  startupTimeoutMs: 600_000,
+  stopTimeoutMs: 300_000,
+  createTimeoutMs: 60_000,
+  visibilityWindowMs: 40_000,
+  settleMs: 3000,
+  repeatActionMs: 15_000,
+};
+
+interface Case {
+  readonly instance?: Partial<Instance>;
+  readonly placement?: Partial<Placement> | null;
+  /** Begin of the latest complete listing, in seconds. */
+  readonly sweptAt?: number;
+  readonly step: string;
+}
+
+const NOW = seconds(300);
+const GONE = { missingSince: seconds(200), missingAt: seconds(210) };
+
+describe('the next step of an instance', () => {
+  it.each<[string, Case]>([
+    ['queued and due: buys', { instance: { phase: 'queued', nextCheckAt: seconds(300) }, step: 'buy' }],
+    ['queued and told to wait: waits', { instance: { phase: 'queued', nextCheckAt: seconds(301) }, step: 'wait' }],
+    ['queued past its time: fails', { instance: { phase: 'queued', deadlineAt: seconds(300) }, step: 'fail' }],
+    [
+      'buying while another replica waits for the answer: waits',
+      { instance: { phase: 'buying', nextCheckAt: seconds(310) }, placement: { novitaId: null }, step: 'wait' },
+    ],
+    ['buying with an id: confirms', { instance: { phase: 'buying' }, step: 'confirm' }],
+    [
+      'buying without an answer: looks the machine up',
+      { instance: { phase: 'buying' }, placement: { novitaId: null, state: 'intended' }, step: 'look-up' },
+    ],
+    [
+      'buying, and no listing past the window shows it: gives the name up',
+      {
+        instance: { phase: 'buying' },
+        placement: { novitaId: null, state: 'intended', outcomeUnknownSince: seconds(100), missingAt: seconds(140) },
+        step: 'abandon',
+      },
+    ],
+    [
+      'coming up and seen running: inspects',
+      { instance: { phase: 'starting' }, placement: { lastSeenAt: seconds(290) }, step: 'inspect' },
+    ],
+    [
+      'coming up and seen pulling: advances',
+      {
+        instance: { phase: 'provisioning' },
+        placement: { seenStatus: 'pulling', lastSeenAt: seconds(290) },
+        step: 'advance',
+      },
+    ],
+    [
+      'a start that is owed: calls',
+      { instance: { phase: 'starting', action: 'start', nextCheckAt: seconds(300) }, step: 'call' },
+    ],
+    [
+      'what was seen before an action settled: does not count',
+      {
+        instance: { phase: 'restarting', action: 'restart', actionSentAt: seconds(289), nextCheckAt: seconds(300) },
+        placement: { lastSeenAt: seconds(291) },
+        step: 'wait',
+      },
+    ],
+    [
+      'past its deadline and looked at since: fails',
+      {
+        instance: { phase: 'starting', deadlineAt: seconds(250) },
+        placement: { seenStatus: 'starting' },
+        sweptAt: 260,
+        step: 'fail',
+      },
+    ],
+    [
+      'past its deadline while upstream is silent: waits',
+      {
+        instance: { phase: 'starting', deadlineAt: seconds(250) },
+        placement: { seenStatus: 'starting' },
+        sweptAt: 240,
+        step: 'wait',
+      },
+    ],
+    [
+      'the image cannot be pulled: fails',
+      {
+        instance: { phase: 'pulling' },
+        placement: { seenStatus: 'exited', seenError: 'image pull', lastSeenAt: seconds(290) },
+        step: 'fail',
+      },
+    ],
+    [
+      'no machine in the place after all: queues again',
+      {
+        instance: { phase: 'pulling' },
+        placement: { seenStatus: 'exited', seenError: 'INSUFFICIENT_RESOURCE', lastSeenAt: seconds(290) },
+        step: 'requeue',
+      },
+    ],
+    [
+      'running and seen exited since: is lost',
+      { placement: { seenStatus: 'exited', lastSeenAt: seconds(290) }, step: 'lose' },
+    ],
+    [
+      'running, and exited as seen before it was ready: looks once more',
+      { instance: { phaseSince: seconds(295) }, placement: { seenStatus: 'exited' }, sweptAt: 290, step: 'wait' },
+    ],
+    ['running and missing from two listings: asks for its own record', { placement: GONE, step: 'verify-gone' }],
+    [
+      'running and missing while it may be hidden: waits',
+      { placement: { missingSince: seconds(20), missingAt: seconds(30), createSentAt: seconds(0) }, step: 'wait' },
+    ],
+    ['running without a machine: fails', { placement: null, step: 'fail' }],
+    [
+      'stopping and not sent yet: calls',
+      { instance: { phase: 'stopping', action: 'stop', nextCheckAt: seconds(300) }, step: 'call' },
+    ],
+    [
+      'stopping and seen exited since: is stopped',
+      {
+        instance: { phase: 'stopping', action: 'stop', actionSentAt: seconds(250) },
+        placement: { seenStatus: 'exited', lastSeenAt: seconds(260) },
+        step: 'finish-stop',
+      },
+    ],
+    [
+      'a stop without effect: is sent again',
+      {
+        instance: { phase: 'stopping', action: 'stop', actionSentAt: seconds(250) },
+        placement: { seenStatus: 'running' },
+        sweptAt: 270,
+        step: 'call',
+      },
+    ],
+    [
+      'stopped, and its machine runs: is stopped again',
+      { instance: { phase: 'stopped' }, placement: { seenStatus: 'running' }, sweptAt: 290, step: 'stop-again' },
+    ],
+    ['deleting while a machine may exist: waits', { instance: { phase: 'deleting' }, step: 'wait' }],
+    [
+      'deleting and everything gone: is deleted',
+      { instance: { phase: 'deleting' }, placement: { state: 'gone' }, step: 'finish-delete' },
+    ],
+    ['failed: nothing', { instance: { phase: 'failed' }, step: 'wait' }],
+  ])('%s', (_text, { instance, placement, sweptAt, step }) => {
+    const facts = {
+      instance: anInstance(instance),
+      placements: placement === null ? [] : [aPlacement(placement)],
+      sweptAt: sweptAt === undefined ? null : seconds(sweptAt),
+    };
+
+    expect(decideStep(facts, NOW, LIMITS).kind).toBe(step);
+  });
+
+  it('looks once more after it became ready, since its machine may have ended meanwhile', () => {
+    const facts = { instance: anInstance(), placements: [aPlacement()], sweptAt: seconds(0) };
+
+    const step = decideStep(facts, NOW, LIMITS);
+
+    expect(step).toEqual({ kind: 'wait', until: seconds(310) });
+  });
+});
+
+describe('what is known of a machine', () => {
+  it('holds until the latest complete listing that did not contradict it', () => {
+    expect(observedAt(aPlacement(), seconds(50))).toEqual(seconds(50));
+    expect(observedAt(aPlacement({ missingSince: seconds(40) }), seconds(50))).toEqual(seconds(0));
+    expect(observedAt(aPlacement({ lastSeenAt: null }), seconds(50))).toBeNull();
+  });
+
+  it.each([
+    ['no listing', null, null, false],
+    ['within the window after the longest create', null, 99, false],
+    ['after it', null, 100, true],
+    ['within the window after the answer failed', 10, 49, false],
+    ['after that', 10, 50, true],
+  ])('its absence is proven: %s', (_text, unknownSince, missingAt, expected) => {
+    const placement = aPlacement({
+      outcomeUnknownSince: unknownSince === null ? null : seconds(unknownSince),
+      missingAt: missingAt === null ? null : seconds(missingAt),
+    });
+
+    expect(isProvenAbsent(placement, LIMITS)).toBe(expected);
+  });
+});

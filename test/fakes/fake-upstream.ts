@@ -1,0 +1,350 @@
+import type {
+  Machine,
+  MachineDetails,
+  MachineOrder,
+  MachineStatus,
+  SpotStatus,
+} from '../../src/novita/novita-client.js';
+import { NovitaError } from '../../src/novita/novita.errors.js';
+import type { Scheduler } from './scheduler.js';
+import type { SeededRandom } from './seeded-random.js';
+
+interface Transition {
+  readonly atMs: number;
+  readonly status: MachineStatus;
+  readonly error?: string;
+}
+
+/** One machine in the upstream's own books, which are the truth that the run is judged by. */
+export interface UpstreamMachine {
+  readonly id: string;
+  readonly name: string;
+  readonly clusterId: string;
+  readonly billingMode: string;
+  readonly createdAtMs: number;
+  /** Until then no call shows it. */
+  readonly hiddenUntilMs: number;
+  status: MachineStatus;
+  error: string;
+  spotStatus: SpotStatus;
+  /** What was true before the latest action, and how long lists go on saying so. */
+  staleStatus: MachineStatus;
+  staleUntilMs: number;
+  leftRunningAtMs: number;
+  starts: number;
+  plan: Transition[];
+  isRemoved: boolean;
+}
+
+/** How the upstream lies and fails; probabilities of a call, times in milliseconds. */
+export interface UpstreamFaults {
+  notSent: number;
+  rateLimited: number;
+  lostBefore: number;
+  lostAfter: number;
+  refusedAfter: number;
+  doubled: number;
+  ignored: number;
+  partialList: number;
+  flicker: number;
+  noCapacity: number;
+  refused: number;
+  badMachine: number;
+  listLagMs: number;
+  staleMs: number;
+  slow: number;
+}
+
+export const HONEST: UpstreamFaults = {
+  notSent: 0,
+  rateLimited: 0,
+  lostBefore: 0,
+  lostAfter: 0,
+  refusedAfter: 0,
+  doubled: 0,
+  ignored: 0,
+  partialList: 0,
+  flicker: 0,
+  noCapacity: 0,
+  refused: 0,
+  badMachine: 0,
+  listLagMs: 0,
+  staleMs: 0,
+  slow: 0,
+};
+
+const BILLED_ENDS: readonly MachineStatus[] = ['removed', 'removing'];
+
+/** A small cloud: it remembers machines, moves them through their life, bills them until they are removed, and lies as told. */
+export class FakeUpstream {
+  readonly machines = new Map<string, UpstreamMachine>();
+  faults: UpstreamFaults = { ...HONEST };
+  outageUntilMs = 0;
+  /** When a listing or a machine's own record was last read. */
+  lastReadAtMs = 0;
+  /** Names whose create was answered with a refusal although it was carried out. */
+  readonly refusedYetMade = new Set<string>();
+  /** When a listing last left a machine out. */
+  readonly omittedAtMs = new Map<string, number>();
+  private created = 0;
+  /** Missing from the listing before this one; no machine is missing from two in a row. */
+  private flickered: string | null = null;
+
+  constructor(
+    readonly scheduler: Scheduler,
+    readonly random: SeededRandom,
+  ) {}
+
+  get isDown(): boolean {
+    return this.scheduler.nowMs < this.outageUntilMs;
+  }
+
+  /** What exists still costs, also while it is stopped. */
+  existing(): UpstreamMachine[] {
+    return [...this.machines.values()].map((machine) => this.moved(machine)).filter(({ isRemoved }) => !isRemoved);
+  }
+
+  find(id: string): UpstreamMachine | null {
+    const machine = this.machines.get(id);
+    return machine === undefined ? null : this.moved(machine);
+  }
+
+  addForeign(name: string): void {
+    const machine = this.add({ name, clusterId: 'cluster-a', billingMode: 'onDemand' });
+    machine.plan = [];
+    machine.status = 'running';
+  }
+
+  create(order: MachineOrder): UpstreamMachine {
+    const { random } = this;
+    if (random.chance(this.faults.noCapacity))
+      throw new NovitaError('no-capacity', 'refused', 'create', 'INSUFFICIENT_RESOURCE');
+    if (random.chance(this.faults.refused)) throw this.refusal();
+    const machine = this.add(order);
+    this.planStart(machine);
+    // Something on the way repeated the request.
+    if (random.chance(this.faults.doubled))
+      this.scheduler.after(random.between(500, 4000), null, `doubled ${order.name}`, () =>
+        this.planStart(this.add(order)),
+      );
+    return machine;
+  }
+
+  list(name: string | undefined): { machines: Machine[]; complete: boolean } {
+    const shown = this.existing().filter(
+      (machine) => machine.hiddenUntilMs <= this.scheduler.nowMs && (name === undefined || machine.name.includes(name)),
+    );
+    this.lastReadAtMs = this.scheduler.nowMs;
+    if (this.random.chance(this.faults.partialList)) {
+      const machines = shown.filter((machine) => this.random.chance(0.5) || this.omit(machine));
+      return { machines: machines.map((machine) => this.show(machine)), complete: false };
+    }
+    const gone = name === undefined && this.random.chance(this.faults.flicker) ? this.chooseFlicker(shown) : null;
+    if (name === undefined) this.flickered = gone;
+    const machines = shown.filter((machine) => machine.id !== gone || this.omit(machine));
+    return { machines: machines.map((machine) => this.show(machine)), complete: true };
+  }
+
+  get(id: string): MachineDetails | null {
+    const machine = this.visible(id);
+    this.lastReadAtMs = this.scheduler.nowMs;
+    if (machine === null) return null;
+    const endpoint = `10.0.0.1:${20_000 + machine.starts}`;
+    return {
+      ...this.show(machine),
+      endpoints: machine.status === 'running' ? [{ port: 8080, type: 'tcp', endpoint }] : [],
+      ssh: null,
+      jupyterUrl: null,
+      webTerminalUrl: null,
+      jobIds: [],
+    };
+  }
+
+  start(id: string): void {
+    const machine = this.known(id, 'start');
+    if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'start', 'CONFLICT');
+    if (machine.spotStatus === 'terminated' || this.random.chance(this.faults.noCapacity))
+      throw new NovitaError('no-capacity', 'refused', 'start', 'INSUFFICIENT_RESOURCE');
+    if (this.random.chance(this.faults.refused)) throw this.refusal();
+    if (this.random.chance(this.faults.ignored)) return;
+    this.planStart(machine);
+  }
+
+  migrate(id: string): void {
+    const machine = this.known(id, 'migrate');
+    if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'migrate', 'CONFLICT');
+    if (this.random.chance(0.5))
+      throw new NovitaError('no-capacity', 'refused', 'migrate', 'MIGRATE_INSUFFICIENT_RESOURCE');
+    machine.spotStatus = '';
+    this.planStart(machine);
+  }
+
+  stop(id: string): void {
+    const machine = this.known(id, 'stop');
+    if (machine.status !== 'running') throw new NovitaError('wrong-state', 'refused', 'stop', 'CONFLICT');
+    if (this.random.chance(this.faults.ignored)) return;
+    this.change(machine, 'stopping');
+    machine.plan = [{ atMs: this.in(200, 4000), status: 'exited' }];
+  }
+
+  restart(id: string): void {
+    const machine = this.known(id, 'restart');
+    if (machine.status !== 'running') throw new NovitaError('wrong-state', 'refused', 'restart', 'CONFLICT');
+    if (this.random.chance(this.faults.ignored)) return;
+    this.change(machine, 'restarting');
+    machine.starts += 1;
+    machine.plan = [{ atMs: this.in(200, 4000), status: 'running' }];
+  }
+
+  delete(id: string): void {
+    const machine = this.known(id, 'delete');
+    // The answer is 200 and the machine lives on.
+    if (this.random.chance(this.faults.ignored)) return;
+    machine.staleUntilMs = 0;
+    this.remove(machine);
+  }
+
+  /** The container ends by itself. */
+  exit(id: string): void {
+    const machine = this.find(id);
+    if (machine?.status !== 'running') return;
+    this.change(machine, 'exited');
+    machine.plan = [];
+  }
+
+  /** A spot machine is taken back: it exits, and some time later it is gone. */
+  reclaim(id: string): void {
+    const machine = this.find(id);
+    if (machine === null || machine.isRemoved) return;
+    machine.spotStatus = 'terminated';
+    this.change(machine, 'exited');
+    machine.plan = this.random.chance(0.5) ? [{ atMs: this.in(5000, 60_000), status: 'removed' }] : [];
+  }
+
+  vanish(id: string): void {
+    const machine = this.find(id);
+    if (machine !== null) this.remove(machine);
+  }
+
+  private refusal(): NovitaError {
+    const { random } = this;
+    return random.pick([
+      new NovitaError('quota', 'refused', 'create', 'CREATE_INSTANCE_LIMIT'),
+      new NovitaError('balance', 'refused', 'create', 'BALANCE_NOT_ENOUGH'),
+      new NovitaError('invalid', 'refused', 'create', null),
+    ]);
+  }
+
+  private add({ name, clusterId, billingMode }: Pick<MachineOrder, 'name' | 'clusterId' | 'billingMode'>) {
+    this.created += 1;
+    const nowMs = this.scheduler.nowMs;
+    const machine: UpstreamMachine = {
+      id: `m${this.created}`,
+      name,
+      clusterId,
+      billingMode,
+      createdAtMs: nowMs,
+      hiddenUntilMs: nowMs + this.random.fraction() * this.faults.listLagMs,
+      status: 'creating',
+      error: '',
+      spotStatus: '',
+      staleStatus: 'creating',
+      staleUntilMs: 0,
+      leftRunningAtMs: 0,
+      starts: 0,
+      plan: [],
+      isRemoved: false,
+    };
+    this.machines.set(machine.id, machine);
+    return machine;
+  }
+
+  private planStart(machine: UpstreamMachine): void {
+    const pullingMs = this.in(100, 2000);
+    const startingMs = pullingMs + this.random.between(100, 4000);
+    const runningMs = startingMs + this.random.between(100, 2000);
+    const isNew = machine.starts === 0;
+    machine.starts += 1;
+    if (!isNew) this.change(machine, 'starting');
+    const plan: Transition[] = isNew
+      ? [
+          { atMs: pullingMs, status: 'pulling' },
+          { atMs: startingMs, status: 'starting' },
+        ]
+      : [];
+    if (!this.random.chance(this.faults.badMachine)) plan.push({ atMs: runningMs, status: 'running' });
+    else if (this.random.chance(0.6)) {
+      const error = this.random.pick(['FAILED: image pull', '', 'FAILED: INSUFFICIENT_RESOURCE']);
+      plan.push({ atMs: runningMs, status: 'exited', error });
+    }
+    machine.plan = plan;
+  }
+
+  private omit({ id }: UpstreamMachine): false {
+    this.omittedAtMs.set(id, this.scheduler.nowMs);
+    return false;
+  }
+
+  private chooseFlicker(shown: readonly UpstreamMachine[]): string | null {
+    const candidates = shown.filter(({ id }) => id !== this.flickered);
+    return candidates.length === 0 ? null : this.random.pick(candidates).id;
+  }
+
+  private change(machine: UpstreamMachine, status: MachineStatus): void {
+    machine.staleStatus = machine.status;
+    machine.staleUntilMs = this.scheduler.nowMs + this.random.fraction() * this.faults.staleMs;
+    this.become(machine, status, this.scheduler.nowMs);
+  }
+
+  private become(machine: UpstreamMachine, status: MachineStatus, atMs: number): void {
+    if (machine.status === 'running') machine.leftRunningAtMs = atMs;
+    machine.status = status;
+    if (BILLED_ENDS.includes(status)) machine.isRemoved = true;
+  }
+
+  private remove(machine: UpstreamMachine): void {
+    machine.plan = [];
+    this.become(machine, 'removed', this.scheduler.nowMs);
+  }
+
+  private moved(machine: UpstreamMachine): UpstreamMachine {
+    while (machine.plan[0] !== undefined && machine.plan[0].atMs <= this.scheduler.nowMs) {
+      const { status, error = '', atMs } = machine.plan[0];
+      machine.plan.shift();
+      machine.error = error;
+      this.become(machine, status, atMs);
+    }
+    return machine;
+  }
+
+  private visible(id: string): UpstreamMachine | null {
+    const machine = this.find(id);
+    return machine === null || machine.isRemoved || machine.hiddenUntilMs > this.scheduler.nowMs ? null : machine;
+  }
+
+  private known(id: string, call: string): UpstreamMachine {
+    const machine = this.visible(id);
+    if (machine === null) throw new NovitaError('not-found', 'refused', call, 'INSTANCE_NOT_FOUND');
+    return machine;
+  }
+
+  private show(machine: UpstreamMachine): Machine {
+    const status = this.scheduler.nowMs < machine.staleUntilMs ? machine.staleStatus : machine.status;
+    return {
+      id: machine.id,
+      name: machine.name,
+      status,
+      rawStatus: status,
+      statusError: machine.error,
+      spotStatus: machine.spotStatus,
+      reclaimAt: null,
+      clusterId: machine.clusterId,
+      billingMode: machine.billingMode,
+      createdAt: new Date(Math.floor(machine.createdAtMs / 1000) * 1000),
+    };
+  }
+
+  private in(lowMs: number, highMs: number): number {
+    return this.scheduler.nowMs + this.random.between(lowMs, highMs);
+  }
+}

@@ -1,0 +1,86 @@
+import { isLive } from '../../../src/instances/domain/placement.js';
+import type { Claim } from '../../../src/lifecycle/domain/find-orphans.js';
+import { NovitaError } from '../../../src/novita/novita.errors.js';
+import { FakeSweeps } from '../../fakes/fake-repositories.js';
+import { type Mutant, withMethods } from './mutant.js';
+
+class UnguardedSweeps extends FakeSweeps {
+  override async claimListing(): Promise<boolean> {
+    return true;
+  }
+
+  protected override isOutdated(): boolean {
+    return false;
+  }
+}
+
+/** Faults in what is concluded from listings. */
+export const OBSERVING_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a partial listing counts as complete',
+    mutateParts: ({ novita }) => ({
+      novita: withMethods(novita, {
+        listMachines: async (filter, options) => ({
+          ...(await novita.listMachines(filter, options)),
+          complete: true,
+        }),
+      }),
+    }),
+  },
+  {
+    name: 'a failed listing counts as an empty one',
+    mutateParts: ({ novita }) => ({
+      novita: withMethods(novita, {
+        listMachines: async (filter, options) =>
+          novita.listMachines(filter, options).catch((error: unknown) => {
+            if (!(error instanceof NovitaError)) throw error;
+            return { machines: [], complete: true };
+          }),
+      }),
+    }),
+  },
+  {
+    name: 'time alone counts as a look',
+    mutateParts: ({ sweeps }, { database }) => ({
+      sweeps: withMethods(sweeps, { latestCompleteStart: () => Promise.resolve(database.scheduler.now()) }),
+    }),
+  },
+  {
+    name: 'everybody observes, and an older listing overwrites a newer one',
+    mutateParts: ({ leases }, { database, actor }) => ({
+      sweeps: new UnguardedSweeps(database, actor),
+      leases: withMethods(leases, { acquire: (name) => Promise.resolve({ name, token: 1n }) }),
+    }),
+  },
+  {
+    name: 'one listing without a machine is enough',
+    mutateParts: ({ sweeps }) => ({
+      sweeps: withMethods(sweeps, {
+        writeMissing: async (ids, missingAt, tx) => {
+          await sweeps.writeMissing(ids, new Date(missingAt.getTime() - 1), tx);
+          await sweeps.writeMissing(ids, missingAt, tx);
+        },
+      }),
+    }),
+  },
+  {
+    name: 'the claims are read before the listing',
+    mutateParts: ({ orphans }, { database, memory }) => ({
+      orphans: withMethods(orphans, {
+        readClaims: async (names) => {
+          const former = memory.get('claims') as ReadonlyMap<string, Claim> | undefined;
+          const rows = [...database.placements.values()];
+          const now = rows.map((row) => [row.uniqueName, { ...row, isLive: isLive(row) }] as const);
+          memory.set('claims', new Map(now));
+          return former ?? orphans.readClaims(names);
+        },
+      }),
+    }),
+  },
+  {
+    name: 'everything under the prefix of the service counts as ours',
+    mutateParts: ({ identity }) => ({
+      identity: withMethods(identity, { namePrefix: () => Promise.resolve('gpusvc-') }),
+    }),
+  },
+];
