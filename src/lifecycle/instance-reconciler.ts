@@ -59,13 +59,14 @@ export class InstanceReconciler {
     }
   }
 
+  /**
+   * Placements last. Read before their instance, one that was bought in between would be missing, and the order taken for lost;
+   * read before the latest listing, what that listing changed would be taken for confirmed by it.
+   */
   private async read(instanceId: string): Promise<Facts | null> {
-    const [instance, placements, sweptAt] = await Promise.all([
-      this.instances.find(instanceId),
-      this.placements.listOf(instanceId),
-      this.sweeps.latestCompleteStart(),
-    ]);
-    return instance && { instance, placements, sweptAt };
+    const [instance, sweptAt] = await Promise.all([this.instances.find(instanceId), this.sweeps.latestCompleteStart()]);
+    if (instance === null) return null;
+    return { instance, placements: await this.placements.listOf(instanceId), sweptAt };
   }
 
   /** True when something was recorded, so that it is worth looking again at once. */

@@ -37,7 +37,10 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
   const placement = currentOf(facts);
   switch (instance.phase) {
     case 'deleting':
-      return facts.placements.some(isLive) ? WAIT : { kind: 'finish-delete' };
+      // Not left to the job that the last machine's end brings: a process can die with it in its hands.
+      return facts.placements.some(isLive)
+        ? { kind: 'wait', until: addMs(now, limits.pollMs) }
+        : { kind: 'finish-delete' };
     case 'queued':
       return decideQueued(instance, now);
     case 'buying':
@@ -49,7 +52,7 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
     case 'restarting':
       return decideComingUp(facts, placement, now, limits);
     case 'running':
-      return decideRunning(facts, placement, limits);
+      return decideRunning(facts, placement, now, limits);
     case 'stopping':
       return decideStopping(facts, placement, now, limits);
     case 'stopped':
@@ -105,7 +108,8 @@ function decideBuying(instance: Instance, placement: Placement | null, now: Date
  */
 export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
   const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
-  const lastPossibleEffect = outcomeUnknownSince ?? addMs(createSentAt ?? createdAt, limits.createTimeoutMs);
+  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, limits.createSendWithinMs + limits.createTimeoutMs);
+  const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
   return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
 }
 
@@ -178,16 +182,20 @@ function onBadStart(
   };
 }
 
-function decideRunning(facts: Facts, placement: Placement | null, limits: Limits): Step {
+function decideRunning(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   const { instance, sweptAt } = facts;
   if (!isConfirmed(placement)) return lost();
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
-  // What was seen before the machine became ready says nothing about it now.
-  if (seenAt === null || seenAt <= instance.phaseSince) return WAIT;
-  if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
-    return { kind: 'lose', placement, reason: lossReason(placement) };
-  return WAIT;
+  if (!hasEnded(placement)) return WAIT;
+  // What was seen before the machine became ready says nothing about it now; the next listing does, though it may show no change.
+  return seenAt === null || seenAt <= instance.phaseSince
+    ? { kind: 'wait', until: addMs(now, limits.pollMs) }
+    : { kind: 'lose', placement, reason: lossReason(placement) };
+}
+
+function hasEnded({ seenStatus }: Placement): boolean {
+  return seenStatus === 'exited' || seenStatus === 'removed' || seenStatus === 'removing';
 }
 
 function decideStopping(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {

@@ -8,11 +8,13 @@ export interface Limits {
   readonly stopTimeoutMs: number;
   /** How long a create call may go unanswered. */
   readonly createTimeoutMs: number;
+  /** How long after its intent a create may still be sent: it waits for its turn in the shared budget. */
+  readonly createSendWithinMs: number;
   /** How long a machine that exists may be missing from a listing. */
   readonly visibilityWindowMs: number;
   /** How long an action that was taken may leave the old status standing. */
   readonly settleMs: number;
-  /** When an action that shows no effect is sent again. */
+  /** When an action that shows no effect is sent again; whoever recorded it before may no longer send it then. */
   readonly repeatActionMs: number;
 }
 
@@ -24,6 +26,7 @@ export function limitsOf(settings: Settings): Limits {
     startupTimeoutMs: settings.startupTimeoutMs,
     stopTimeoutMs: settings.stopTimeoutMs,
     createTimeoutMs: settings.novitaCreateTimeoutMs,
+    createSendWithinMs: Math.min(20_000, settings.novitaCreateTimeoutMs / 2),
     visibilityWindowMs: settings.visibilityWindowMs,
     settleMs: Math.min(3000, pollMs),
     repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
