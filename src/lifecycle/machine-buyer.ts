@@ -14,7 +14,7 @@ import { Catalogue } from '../pricing/catalogue.js';
 import { type Offer, type OfferChoice, placeOf } from '../pricing/domain/offer.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
-import { type Limits, limitsOf } from './domain/limits.js';
+import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';
 import { isPassing, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
 import { failed } from './domain/changes.js';
 
@@ -128,11 +128,13 @@ export class MachineBuyer {
 
   private async purchase(instance: Instance, { template, placement }: Purchase): Promise<boolean> {
     const now = placement.createdAt;
-    const sendBefore = addMs(now, this.limits.createSendWithinMs);
+    const sendBefore = addMs(now, createSendWithinMs(this.limits));
     const leaseUntil = addMs(sendBefore, this.limits.createTimeoutMs + LEASE_MARGIN_MS);
     const after = moveTo(instance, 'buying', now, { currentPlacementId: placement.id, nextCheckAt: leaseUntil });
     const buying = await this.recorder.record({ before: instance, after, bought: placement });
     if (buying === null) return true;
+    // A process that was stopped here for long must not send: others have drawn their conclusions by now.
+    if (this.clock.now() > sendBefore) return true;
     try {
       const { productId, clusterId, billingMode, gpuNum, uniqueName } = placement;
       const { rootfsSizeGb } = instance;

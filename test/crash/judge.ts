@@ -27,6 +27,12 @@ interface PlacementRow {
   reason_code: string | null;
 }
 
+interface MovingRow {
+  id: string;
+  phase: string;
+  reason_code: string | null;
+}
+
 /** Compares the upstream's own ledger, kept in another process, with the rows; the service's word counts for nothing. */
 export class Judge {
   constructor(
@@ -41,7 +47,7 @@ export class Judge {
         `SELECT p.id, p.instance_id, p.unique_name, p.novita_id, p.state, i.phase, i.reason_code
            FROM placements p JOIN instances i ON i.id = p.instance_id`,
       ),
-      this.pool.query<{ id: string; phase: string }>(`SELECT id, phase FROM instances WHERE ${MOVING}`),
+      this.pool.query<MovingRow>(`SELECT id, phase, reason_code FROM instances WHERE ${MOVING}`),
     ]);
     const live = placements.rows.filter(({ state }) => ['intended', 'confirmed', 'retiring'].includes(state));
     return {
@@ -49,7 +55,7 @@ export class Judge {
       doubles: [...findDoubles(ledger.exists, placements.rows), ...findBoughtTwice(ledger.machines)],
       phantoms: findPhantoms(ledger.exists, live),
       unsettled: [
-        ...moving.rows.map(({ id, phase }) => `${id} ${phase}`),
+        ...moving.rows.map(({ id, phase, reason_code: code }) => `${id} ${phase} ${code ?? ''}`),
         ...live
           .filter(({ state }) => state !== 'confirmed')
           .map((one) => `${one.id} ${one.state}, its instance ${one.phase} ${one.reason_code ?? ''}`),
@@ -107,6 +113,9 @@ function repeated(keys: readonly string[]): string[] {
 
 function shortened(verdict: Verdict): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(verdict).map(([name, list]: [string, readonly string[]]) => [name, [list.length, list.slice(0, 20)]]),
+    Object.entries(verdict).map(([name, list]: [string, readonly string[]]) => [
+      name,
+      [list.length, list.slice(0, 20)],
+    ]),
   );
 }

@@ -2,7 +2,7 @@ import type { Action, Instance, Phase } from '../../instances/domain/instance.js
 import { isLive, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
 import { type Reason, minutes, reasonOfMachineError } from './reason.js';
-import type { Limits } from './limits.js';
+import { createSendWithinMs, type Limits } from './limits.js';
 
 /** What an instance needs next. Every step is harmless when it is taken twice. */
 export type Step =
@@ -108,7 +108,7 @@ function decideBuying(instance: Instance, placement: Placement | null, now: Date
  */
 export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
   const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
-  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, limits.createSendWithinMs + limits.createTimeoutMs);
+  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
   const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
   return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
 }

@@ -8,8 +8,6 @@ export interface Limits {
   readonly stopTimeoutMs: number;
   /** How long a create call may go unanswered. */
   readonly createTimeoutMs: number;
-  /** How long after its intent a create may still be sent: it waits for its turn in the shared budget. */
-  readonly createSendWithinMs: number;
   /** How long a machine that exists may be missing from a listing. */
   readonly visibilityWindowMs: number;
   /** How long an action that was taken may leave the old status standing. */
@@ -26,9 +24,13 @@ export function limitsOf(settings: Settings): Limits {
     startupTimeoutMs: settings.startupTimeoutMs,
     stopTimeoutMs: settings.stopTimeoutMs,
     createTimeoutMs: settings.novitaCreateTimeoutMs,
-    createSendWithinMs: Math.min(20_000, settings.novitaCreateTimeoutMs / 2),
     visibilityWindowMs: settings.visibilityWindowMs,
     settleMs: Math.min(3000, pollMs),
     repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
   };
+}
+
+/** How long after its intent a create may still be sent: it waits for its turn in the shared budget. */
+export function createSendWithinMs({ createTimeoutMs }: Limits): number {
+  return Math.min(20_000, createTimeoutMs / 2);
 }
