@@ -14,7 +14,7 @@ import { Catalogue } from '../pricing/catalogue.js';
 import { type Offer, type OfferChoice, placeOf } from '../pricing/domain/offer.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
-import { type Limits, limitsOf } from './domain/limits.js';
+import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';
 import { isPassing, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
 import { failed } from './domain/changes.js';
 
@@ -54,7 +54,7 @@ export class MachineBuyer {
   async buy(instance: Instance, placements: readonly Placement[], now: Date): Promise<boolean> {
     try {
       const purchase = await this.choose(instance, placements, now);
-      if ('offer' in purchase) return await this.purchase(instance, purchase, now);
+      if ('offer' in purchase) return await this.purchase(instance, purchase);
       const isRecovery = instance.readyAt !== null;
       return isRecovery && purchase.code === 'NO_CAPACITY'
         ? await this.postpone(instance, purchase, RECOVERY_PAUSE_MS)
@@ -110,7 +110,9 @@ export class MachineBuyer {
     const token = this.random.token(12);
     const name = uniqueMachineName(this.settings.machineNamePrefix, await this.identity.id(), token, instance.name);
     const machine = { gpuNum: instance.gpuNum, ports: template.ports };
-    return { offer, template, placement: newPlacement(instance.id, `plc-${token}`, name, offer, machine, now) };
+    // Choosing may have waited for its turns upstream: the times of the purchase count from here.
+    const intendedAt = this.clock.now();
+    return { offer, template, placement: newPlacement(instance.id, `plc-${token}`, name, offer, machine, intendedAt) };
   }
 
   /** On-demand offers stand behind all spot ones, and only where the user allows them. */
@@ -124,18 +126,20 @@ export class MachineBuyer {
     return fallback.kind === 'none' ? choice : { kind: 'offers', offers: [...choice.offers, ...fallback.offers] };
   }
 
-  private async purchase(instance: Instance, { template, placement }: Purchase, now: Date): Promise<boolean> {
-    const leaseUntil = addMs(now, this.limits.createTimeoutMs + LEASE_MARGIN_MS);
+  private async purchase(instance: Instance, { template, placement }: Purchase): Promise<boolean> {
+    const now = placement.createdAt;
+    const sendBefore = addMs(now, createSendWithinMs(this.limits));
+    const leaseUntil = addMs(sendBefore, this.limits.createTimeoutMs + LEASE_MARGIN_MS);
     const after = moveTo(instance, 'buying', now, { currentPlacementId: placement.id, nextCheckAt: leaseUntil });
     const buying = await this.recorder.record({ before: instance, after, bought: placement });
     if (buying === null) return true;
     // A process that was stopped here for long must not send: others have drawn their conclusions by now.
-    if (this.clock.now().getTime() - now.getTime() > this.limits.createTimeoutMs / 2) return true;
+    if (this.clock.now() > sendBefore) return true;
     try {
       const { productId, clusterId, billingMode, gpuNum, uniqueName } = placement;
       const { rootfsSizeGb } = instance;
       const order = { name: uniqueName, productId, clusterId, gpuNum, rootfsSizeGb, billingMode, template };
-      const { novitaId } = await this.novita.createMachine(order, { lane: 'order' });
+      const { novitaId } = await this.novita.createMachine(order, { lane: 'order', sendBefore });
       await this.placements.keepNovitaId(placement.id, novitaId);
       return true;
     } catch (error) {

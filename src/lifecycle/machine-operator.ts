@@ -59,7 +59,7 @@ export class MachineOperator {
     });
     if (sending === null) return true;
     try {
-      await this.send(action, novitaId);
+      await this.send(action, novitaId, addMs(now, this.limits.repeatActionMs));
       return await this.lookLater(sending, this.clock.now());
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
@@ -110,10 +110,12 @@ export class MachineOperator {
     return this.recorder.placementsOf(instance.id);
   }
 
-  private async send(action: Action, novitaId: string): Promise<void> {
-    if (action === 'start') await this.novita.startMachine(novitaId, { lane: 'order' });
-    else if (action === 'stop') await this.novita.stopMachine(novitaId, { lane: 'order' });
-    else await this.novita.restartMachine(novitaId, { lane: 'order' });
+  /** Later than `sendBefore` another replica may have repeated the action, and its user may have wished for another. */
+  private async send(action: Action, novitaId: string, sendBefore: Date): Promise<void> {
+    const options = { lane: 'order', sendBefore } as const;
+    if (action === 'start') await this.novita.startMachine(novitaId, options);
+    else if (action === 'stop') await this.novita.stopMachine(novitaId, options);
+    else await this.novita.restartMachine(novitaId, options);
   }
 
   private async onRefusedCall(

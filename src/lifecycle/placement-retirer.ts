@@ -69,9 +69,10 @@ export class PlacementRetirer {
     const nextCheckAt = addMs(now, pauseMs(attempts, this.limits));
     if (!(await this.save({ ...placement, deleteSentAt: now, retireAttempts: attempts, nextCheckAt }))) return;
     try {
-      await this.novita.deleteMachine(novitaId, { lane: 'urgent' });
+      await this.novita.deleteMachine(novitaId, { lane: 'urgent', sendBefore: nextCheckAt });
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
+      if (error.outcome === 'not-sent') return this.takeBack(placement, attempts);
       // Not found is what we want; the listings have to agree before anything is believed.
       if (error.errorClass !== 'not-found')
         this.logger.warn(
@@ -79,6 +80,12 @@ export class PlacementRetirer {
           'delete failed; it is tried again',
         );
     }
+  }
+
+  /** Nothing was sent: the row must not say so, and there is no effect to wait for. */
+  private async takeBack(placement: Placement, retireAttempts: number): Promise<void> {
+    const nextCheckAt = addMs(this.clock.now(), this.limits.repeatActionMs);
+    await this.save({ ...placement, version: placement.version + 1, retireAttempts, nextCheckAt });
   }
 
   private async finish(placement: Placement, now: Date): Promise<void> {

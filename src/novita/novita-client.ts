@@ -127,6 +127,8 @@ export type Lane = 'urgent' | 'order' | 'sweep';
 
 export interface CallOptions {
   readonly lane: Lane;
+  /** Not sent at all after this moment: a process that was stopped, or waited long for its turn, is too late. */
+  readonly sendBefore?: Date;
 }
 
 /** The one place that talks to Novita. Every method may throw NovitaError; none retries a write. */

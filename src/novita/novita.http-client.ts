@@ -2,6 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import { Injectable } from '@nestjs/common';
 import type { AxiosResponse } from 'axios';
 import { firstValueFrom } from 'rxjs';
+import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { UpstreamMetrics } from './upstream-metrics.js';
 import { CallBudget } from './call-budget.js';
@@ -50,6 +51,7 @@ export class NovitaHttpClient extends NovitaClient {
     private readonly http: HttpService,
     private readonly budget: CallBudget,
     private readonly metrics: UpstreamMetrics,
+    private readonly clock: Clock,
     private readonly settings: Settings,
   ) {
     super();
@@ -149,8 +151,10 @@ export class NovitaHttpClient extends NovitaClient {
     await this.call({ name, method: 'POST', path: `/gpu/instance/${name}`, body: { instanceId } }, options);
   }
 
-  private async call(call: Call, { lane }: CallOptions): Promise<unknown> {
+  private async call(call: Call, { lane, sendBefore }: CallOptions): Promise<unknown> {
     await this.budget.take(lane, call.name);
+    if (sendBefore !== undefined && this.clock.now() > sendBefore)
+      throw new NovitaError('rate-limited', 'not-sent', call.name, 'TOO_LATE');
     const stopTimer = this.metrics.startCall(call.name);
     try {
       const body = await this.send(call);
@@ -192,7 +196,9 @@ export class NovitaHttpClient extends NovitaClient {
     }
     const refusal = toRefusal(response.status, body ?? response.data);
     const errorClass = response.status < 400 ? 'unavailable' : classifyRefusal(refusal);
-    const outcome = errorClass === 'unavailable' ? 'unknown' : 'refused';
+    // A new machine has no state to be wrong: such an answer to create says that something came of it.
+    const isUnclear = errorClass === 'unavailable' || (errorClass === 'wrong-state' && call.name === 'create');
+    const outcome = isUnclear ? 'unknown' : 'refused';
     throw new NovitaError(errorClass, outcome, call.name, refusal.reason, retryAfter(response));
   }
 }

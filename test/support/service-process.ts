@@ -56,7 +56,9 @@ export class ServiceProcess {
         reject(new Error(`The service ended with ${code}:\n${lines.slice(-20).join('\n')}`));
       });
     });
-    process.once('exit', () => child.kill('SIGKILL'));
+    const killWithUs = () => child.kill('SIGKILL');
+    process.once('exit', killWithUs);
+    child.once('exit', () => process.off('exit', killWithUs));
     const service = new ServiceProcess(child, listening);
     Object.assign(service, { lines });
     return service;

@@ -7,6 +7,8 @@ export interface WorldOptions {
   readonly env?: Record<string, string>;
   /** Virtual seconds that pass in the sandbox in one real second. */
   readonly speed?: number;
+  /** Another database than a new one on the run's own server. */
+  readonly database?: TestDatabase;
 }
 
 /** Short times, wide limits: what a test does not speak of must not hold it up. */
@@ -32,8 +34,8 @@ export class World {
     private readonly env: Record<string, string>,
   ) {}
 
-  static async start({ replicas = 1, env = {}, speed = 20 }: WorldOptions = {}): Promise<World> {
-    const [database, sandbox] = await Promise.all([createTestDatabase(), SandboxProcess.start()]);
+  static async start({ replicas = 1, env = {}, speed = 20, database: given }: WorldOptions = {}): Promise<World> {
+    const [database, sandbox] = await Promise.all([given ?? createTestDatabase(), SandboxProcess.start()]);
     await sandbox.control('/time', { speed });
     const world = new World(database, sandbox, {
       ...QUICK,

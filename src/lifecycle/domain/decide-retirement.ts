@@ -34,7 +34,7 @@ function isAnswered({ deleteSentAt, missingAt }: Placement): boolean {
   return deleteSentAt !== null && missingAt !== null && missingAt > deleteSentAt;
 }
 
-/** 2, 4, 8 … times a poll, at most two minutes: a delete that upstream ignores is repeated for ever, but not hammered. */
+/** Twice, four, eight … times as long, at most half a minute: a delete that upstream ignores is repeated for ever, but not hammered. */
 export function pauseMs(attempts: number, limits: Limits): number {
-  return Math.min(120_000, limits.repeatActionMs * 2 ** Math.min(attempts, 10));
+  return Math.min(30_000, limits.repeatActionMs * 2 ** Math.min(attempts, 10));
 }

@@ -2,7 +2,7 @@ import type { Action, Instance, Phase } from '../../instances/domain/instance.js
 import { isLive, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
 import { type Reason, minutes, reasonOfMachineError } from './reason.js';
-import type { Limits } from './limits.js';
+import { createSendWithinMs, type Limits } from './limits.js';
 
 /** What an instance needs next. Every step is harmless when it is taken twice. */
 export type Step =
@@ -37,7 +37,10 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
   const placement = currentOf(facts);
   switch (instance.phase) {
     case 'deleting':
-      return facts.placements.some(isLive) ? WAIT : { kind: 'finish-delete' };
+      // Not left to the job that the last machine's end brings: a process can die with it in its hands.
+      return facts.placements.some(isLive)
+        ? { kind: 'wait', until: addMs(now, limits.pollMs) }
+        : { kind: 'finish-delete' };
     case 'queued':
       return decideQueued(instance, now);
     case 'buying':
@@ -105,7 +108,8 @@ function decideBuying(instance: Instance, placement: Placement | null, now: Date
  */
 export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
   const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
-  const lastPossibleEffect = outcomeUnknownSince ?? addMs(createSentAt ?? createdAt, limits.createTimeoutMs);
+  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
+  const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
   return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
 }
 

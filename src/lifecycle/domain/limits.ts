@@ -12,7 +12,7 @@ export interface Limits {
   readonly visibilityWindowMs: number;
   /** How long an action that was taken may leave the old status standing. */
   readonly settleMs: number;
-  /** When an action that shows no effect is sent again. */
+  /** When an action that shows no effect is sent again; whoever recorded it before may no longer send it then. */
   readonly repeatActionMs: number;
 }
 
@@ -28,4 +28,9 @@ export function limitsOf(settings: Settings): Limits {
     settleMs: Math.min(3000, pollMs),
     repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
   };
+}
+
+/** How long after its intent a create may still be sent: it waits for its turn in the shared budget. */
+export function createSendWithinMs({ createTimeoutMs }: Limits): number {
+  return Math.min(20_000, createTimeoutMs / 2);
 }
