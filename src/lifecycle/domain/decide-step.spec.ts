@@ -180,8 +180,8 @@ describe('what is known of a machine', () => {
 
   it.each([
     ['no listing', null, null, false],
-    ['within the window after the longest create', null, 99, false],
-    ['after it', null, 100, true],
+    ['within the window after the latest and longest create', null, 119, false],
+    ['after it', null, 120, true],
     ['within the window after the answer failed', 10, 49, false],
     ['after that', 10, 50, true],
   ])('its absence is proven: %s', (_text, unknownSince, missingAt, expected) => {
