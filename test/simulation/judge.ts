@@ -221,17 +221,16 @@ export class Judge implements CallWitness {
   }
 
   private checkDelete(novitaId: string, placement: Placement | null): void {
-    if (placement === null || !isLive(placement)) {
-      const orphan = this.database.orphans.get(novitaId);
-      const known = orphan?.firstSeenAt.getTime() ?? Infinity;
-      if (known > this.database.scheduler.nowMs - this.settings.orphanGraceMs)
-        this.report(`${novitaId} was deleted without an intent`);
-      if (this.claimOfId(novitaId) !== null) this.report(`${novitaId} was deleted as an orphan though it is claimed`);
-    } else if (placement.state !== 'retiring') {
-      this.report(`${novitaId} was deleted though ${placement.id} is ${placement.state}`);
-    } else if (placement.deleteSentAt === null) {
-      this.report(`${novitaId} was deleted before the intent was committed`);
+    // The intent stands, also when a slow turn lets the listings prove the machine gone before the call leaves.
+    if (placement !== null && placement.deleteSentAt !== null) return;
+    if (placement !== null && isLive(placement)) {
+      this.report(`${novitaId} of ${placement.id} (${placement.state}) was deleted before the intent was committed`);
+      return;
     }
+    const knownSince = this.database.orphans.get(novitaId)?.firstSeenAt.getTime() ?? Infinity;
+    if (knownSince > this.database.scheduler.nowMs - this.settings.orphanGraceMs)
+      this.report(`${novitaId} was deleted without an intent`);
+    if (this.claimOfId(novitaId) !== null) this.report(`${novitaId} was deleted as an orphan though it is claimed`);
   }
 
   private checkAction(action: string, placement: Placement | null): void {
