@@ -109,7 +109,14 @@ export class FakePlacements implements Pick<
       const { billedTo, updatedAt, version } = placement;
       placements.set(placement.id, {
         ...known,
-        ...{ state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo, updatedAt },
+        state,
+        outcomeUnknownSince,
+        retireReason,
+        deleteSentAt,
+        retireAttempts,
+        nextCheckAt,
+        billedTo,
+        updatedAt,
         novitaId: placement.novitaId ?? known.novitaId,
         version: version + 1,
       });

@@ -84,8 +84,8 @@ export class FakeUpstream {
   lastReadAtMs = 0;
   /** Names whose create was answered with a refusal although it was carried out. */
   readonly refusedYetMade = new Set<string>();
-  /** When a listing last left a machine out. */
-  readonly omittedAtMs = new Map<string, number>();
+  /** Machines that a listing showed without an older one of the same name. */
+  readonly shownAlone = new Set<string>();
   private created = 0;
   /** Missing from the listing before this one; no machine is missing from two in a row. */
   private flickered: string | null = null;
@@ -136,13 +136,13 @@ export class FakeUpstream {
     );
     this.lastReadAtMs = this.scheduler.nowMs;
     if (this.random.chance(this.faults.partialList)) {
-      const machines = shown.filter((machine) => this.random.chance(0.5) || this.omit(machine));
-      return { machines: machines.map((machine) => this.show(machine)), complete: false };
+      const machines = shown.filter(() => this.random.chance(0.5));
+      return { machines: this.showAll(machines), complete: false };
     }
     const gone = name === undefined && this.random.chance(this.faults.flicker) ? this.chooseFlicker(shown) : null;
     if (name === undefined) this.flickered = gone;
-    const machines = shown.filter((machine) => machine.id !== gone || this.omit(machine));
-    return { machines: machines.map((machine) => this.show(machine)), complete: true };
+    const machines = shown.filter((machine) => machine.id !== gone);
+    return { machines: this.showAll(machines), complete: true };
   }
 
   get(id: string): MachineDetails | null {
@@ -280,9 +280,12 @@ export class FakeUpstream {
     machine.plan = plan;
   }
 
-  private omit({ id }: UpstreamMachine): false {
-    this.omittedAtMs.set(id, this.scheduler.nowMs);
-    return false;
+  private showAll(shown: readonly UpstreamMachine[]): Machine[] {
+    for (const { id, name, createdAtMs } of shown) {
+      const older = this.existing().filter((one) => one.name === name && one.createdAtMs < createdAtMs);
+      if (older.some((one) => !shown.includes(one))) this.shownAlone.add(id);
+    }
+    return shown.map((machine) => this.show(machine));
   }
 
   private chooseFlicker(shown: readonly UpstreamMachine[]): string | null {

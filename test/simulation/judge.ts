@@ -10,8 +10,6 @@ import type { Actor } from '../fakes/scheduler.js';
 export const OWN_PREFIX = 'gpusvc-sim-';
 /** Far below the pause after which a delete may be repeated. */
 const DELETES_APART_MS = 5000;
-/** Longer than any listing may take from its reading to its commit. */
-const SEEN_BY_ALL_AFTER_MS = 10_000;
 /** Longer than a commit may take to follow the answer that it is about. */
 const ID_KEPT_WITHIN_MS = 400;
 
@@ -151,20 +149,14 @@ export class Judge implements CallWitness {
     if (rivals.length > 1) this.report(`${after.instanceId} holds ${rivals.map((one) => one.id).join(' and ')}`);
   }
 
-  /** Of several machines of one name the oldest stays, unless create's answer named another or a call may not have shown it. */
+  /** Of several machines of one name the oldest stays, unless create's answer named another or a listing hid the older one. */
   private checkChosen(uniqueName: string, novitaId: string): void {
-    const isFromCreate = this.answeredIds.has(novitaId);
-    const surely = this.database.scheduler.nowMs - SEEN_BY_ALL_AFTER_MS;
+    if (this.answeredIds.has(novitaId) || this.upstream.shownAlone.has(novitaId)) return;
     const chosen = this.upstream.find(novitaId);
     const older = this.ownMachines().find(
-      ({ id, name, hiddenUntilMs, createdAtMs }) =>
-        id !== novitaId &&
-        name === uniqueName &&
-        hiddenUntilMs < surely &&
-        (this.upstream.omittedAtMs.get(id) ?? 0) < surely &&
-        isOlder(createdAtMs, chosen),
+      ({ name, createdAtMs }) => name === uniqueName && isOlder(createdAtMs, chosen),
     );
-    if (!isFromCreate && older !== undefined) this.report(`${uniqueName} took ${novitaId} though ${older.id} is older`);
+    if (older !== undefined) this.report(`${uniqueName} took ${novitaId} though ${older.id} is older`);
   }
 
   /** What is said to be gone must be gone, unless its create came to pass after every time at which it could. */
@@ -213,7 +205,7 @@ export class Judge implements CallWitness {
 
   private checkLost(before: Instance): void {
     const placement = this.database.placements.get(before.currentPlacementId ?? '');
-    const machine = placement?.novitaId == null ? null : this.upstream.find(placement.novitaId);
+    const machine = this.upstream.find(placement?.novitaId ?? '');
     const left = machine?.leftRunningAtMs ?? Infinity;
     // What ended shortly before the phase was recorded may be seen after it.
     if (machine?.status === 'running' && left < before.phaseSince.getTime() - this.settings.lifecyclePollMs * 4)

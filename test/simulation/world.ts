@@ -117,7 +117,7 @@ export class SimulatedWorld {
       refusedAfter: 0.05 * level * random.fraction(),
       doubled: random.pick([0, 0, 0, 0.5]),
       ignored: random.pick([0, 0.2, 0.6]) * level,
-      partialList: 0.4 * level * random.fraction(),
+      partialList: random.pick([0, 0.2, 0.5]) * level,
       flicker: random.pick([0, 0.2, 0.5]) * level,
       noCapacity: random.pick([0, 0, 0.2, 0.5]),
       refused: 0.05 * level * random.fraction(),
