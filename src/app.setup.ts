@@ -3,9 +3,13 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import pluginMetadata from './generated/metadata.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
+import { HttpMetrics } from './metrics/http-metrics.js';
 import type { Settings } from './platform/config.js';
+import { Draining } from './platform/draining.js';
 import { configureHttp, createFastifyAdapter } from './platform/http/configure-http.js';
+import { closeConnectionsWhile } from './platform/http/draining-answers.js';
 import { setUpOpenApi } from './platform/http/openapi.js';
+import { traceRequests } from './platform/http/request-spans.js';
 import { createLogging } from './platform/logging/logging.js';
 import { nestLogger } from './platform/logging/logging.module.js';
 import { VERSION } from './platform/version.js';
@@ -27,6 +31,11 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     },
   );
   const traffic = app.get(TrafficCounts);
+  const metrics = app.get(HttpMetrics);
+  const draining = app.get(Draining);
+  const fastify = app.getHttpAdapter().getInstance();
+  closeConnectionsWhile(() => draining.isOn, fastify);
+  if (settings.otlpEndpoint !== null) traceRequests(fastify);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,
     rateLimit: {
@@ -36,7 +45,10 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
       generalPerHour: settings.rateLimitGeneralPerHour,
     },
     log: logging.root,
-    onFinished: (finished) => traffic.note(finished),
+    onFinished: (finished) => {
+      traffic.note(finished);
+      metrics.note(finished);
+    },
   });
   await setUpOpenApi(app, { version: VERSION, pluginMetadata });
   return app;
