@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { anOrder } from '../builders/an-order.js';
@@ -33,6 +33,9 @@ const PROMISED = [
 
 let world: World;
 let receiver: WebhookReceiver;
+// A shared machine may be many times slower than an own one.
+jest.setTimeout(120_000);
+
 beforeAll(async () => {
   receiver = await WebhookReceiver.start();
   world = await World.start({ replicas: 2, env: { WEBHOOK_ALLOWED_HOSTS: receiver.host } });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SandboxProcess } from '../sandbox/sandbox-process.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { Relay } from '../support/relay.js';
@@ -31,6 +31,9 @@ async function startService(env: Record<string, string> = {}): Promise<ServicePr
     ...env,
   });
 }
+
+// A shared machine may be many times slower than an own one.
+jest.setTimeout(120_000);
 
 beforeAll(async () => {
   [database, sandbox] = await Promise.all([createTestDatabase(), SandboxProcess.start()]);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -14,6 +14,9 @@ const DELAY_SECONDS = '1.5';
 
 let world: World;
 let balancer: Balancer;
+// A shared machine may be many times slower than an own one.
+jest.setTimeout(120_000);
+
 beforeAll(async () => {
   world = await World.start({
     replicas: 2,
@@ -119,7 +122,6 @@ describe('a rolling restart', () => {
     const restarts: { exitCode: number | null; tookMs: number }[] = [];
     for (let turn = 0; turn < RESTARTS; turn += 1) restarts.push(await restart(turn % 2));
     await load.stop();
-
 
     expect(load.failures).toEqual([]);
     expect(load.answered[200]).toBeGreaterThan(50);
