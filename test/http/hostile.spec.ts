@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { World } from '../support/world.js';
+import { eventually, World } from '../support/world.js';
 import { asErrorBody } from './error-shape.js';
 
 const REQUESTS = Number(process.env['HOSTILE_REQUESTS'] ?? 2000);
@@ -46,7 +46,7 @@ const STRINGS = [
   'null',
   'true',
 ];
-const VALUES: unknown[] = [null, true, 0, -1, 1.5, 1e21, 9_007_199_254_740_993, [], {}, [[]], [1], { a: { b: 1 } }];
+const VALUES: unknown[] = [null, true, 0, -1, 1.5, 1e21, Number.MAX_SAFE_INTEGER, [], {}, [[]], [1], { a: { b: 1 } }];
 const BODIES = [
   '',
   '{',
@@ -110,6 +110,7 @@ jest.setTimeout(120_000);
 
 beforeAll(async () => {
   world = await World.start({ env: { LOG_LEVEL: 'debug' } });
+  await eventually(async () => (await world.service.get('/health/startup')).status === 200, 60_000);
   const { body } = await world.service.get<{ paths: Record<string, Record<string, Documented>> }>('/docs/openapi.json');
   targets = Object.entries(body.paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, { parameters = [], requestBody }]) => ({

@@ -49,7 +49,7 @@ export class Balancer {
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    for (const url of [...this.backends.keys()]) this.remove(url);
+    for (const url of this.backends.keys()) this.remove(url);
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }

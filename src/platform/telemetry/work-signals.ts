@@ -16,7 +16,9 @@ class Signal<T> {
   listen(listener: (news: T) => void): () => void {
     const take = (news: unknown) => listener(news as T);
     this.channel.subscribe(take);
-    return () => void this.channel.unsubscribe(take);
+    return () => {
+      this.channel.unsubscribe(take);
+    };
   }
 }
 

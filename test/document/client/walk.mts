@@ -23,7 +23,7 @@ const refused = await client.POST('/api/instances', { body: { ...order, gpuNum: 
 const deletion = await client.DELETE('/api/instances/{instanceId}', { params });
 const missing = await client.GET('/api/instances/{instanceId}', { params: { path: { instanceId: 'inst-nobody' } } });
 
-console.log(
+process.stdout.write(
   JSON.stringify({
     ordered: status,
     became,
