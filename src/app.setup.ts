@@ -1,14 +1,22 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import pluginMetadata from './generated/metadata.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
+import { HttpMetrics } from './metrics/http-metrics.js';
 import type { Settings } from './platform/config.js';
+import { Draining } from './platform/draining.js';
 import { configureHttp, createFastifyAdapter } from './platform/http/configure-http.js';
-import { setUpOpenApi } from './platform/http/openapi.js';
+import { closeConnectionsWhile } from './platform/http/draining-answers.js';
+import { createOpenApiDocument, type OpenApiSettings, setUpOpenApi } from './platform/http/openapi.js';
+import { traceRequests } from './platform/http/request-spans.js';
 import { createLogging } from './platform/logging/logging.js';
 import { nestLogger } from './platform/logging/logging.module.js';
 import { VERSION } from './platform/version.js';
+import { webhookOperations } from './webhooks/webhooks.openapi.js';
+
+const OPEN_API: OpenApiSettings = { version: VERSION, pluginMetadata, webhooks: webhookOperations() };
 
 /** The whole application, configured but not listening yet; tests call this too. */
 export async function createApp(settings: Settings): Promise<NestFastifyApplication> {
@@ -27,6 +35,11 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     },
   );
   const traffic = app.get(TrafficCounts);
+  const metrics = app.get(HttpMetrics);
+  const draining = app.get(Draining);
+  const fastify = app.getHttpAdapter().getInstance();
+  closeConnectionsWhile(() => draining.isOn, fastify);
+  if (settings.otlpEndpoint !== null) traceRequests(fastify);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,
     rateLimit: {
@@ -36,8 +49,17 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
       generalPerHour: settings.rateLimitGeneralPerHour,
     },
     log: logging.root,
-    onFinished: (finished) => traffic.note(finished),
+    onFinished: (finished) => {
+      traffic.note(finished);
+      metrics.note(finished);
+    },
   });
-  await setUpOpenApi(app, { version: VERSION, pluginMetadata });
+  await setUpOpenApi(app, OPEN_API);
   return app;
+}
+
+/** The document that the service would serve, without a database or a provider. */
+export async function describeApi(settings: Settings): Promise<OpenAPIObject> {
+  const app = await createApp(settings);
+  return createOpenApiDocument(app, OPEN_API);
 }

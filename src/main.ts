@@ -1,11 +1,16 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readSettings } from './app.settings.js';
 import { createApp } from './app.setup.js';
 import { InvalidSettings, type Settings } from './platform/config.js';
+import { Draining } from './platform/draining.js';
+import { startTracing } from './platform/telemetry/tracing.js';
 
-/** A shutdown that hangs (a client that never reads its answer) ends here. */
-const SHUTDOWN_DEADLINE_MS = 9_000;
+/** Whoever is still connected then (an open stream, a client that never reads its answer) is cut off. */
+const CUT_OFF_MS = 7_500;
+/** A shutdown that hangs ends here. */
+const SHUTDOWN_DEADLINE_MS = 9_500;
 
 function settingsOrExit(): Settings {
   try {
@@ -18,6 +23,7 @@ function settingsOrExit(): Settings {
 }
 
 const settings = settingsOrExit();
+const tracing = await startTracing(settings);
 const app = await createApp(settings);
 
 let isStopping = false;
@@ -25,10 +31,18 @@ function stop(exitCode: number): void {
   if (isStopping) return;
   isStopping = true;
   setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
-  app.close().then(
+  setTimeout(() => app.getHttpServer().closeAllConnections(), CUT_OFF_MS).unref();
+  shutDown().then(
     () => process.exit(exitCode),
     () => process.exit(1),
   );
+}
+
+/** Readiness goes red first; while balancers notice it, background work is handed back and requests are still answered. */
+async function shutDown(): Promise<void> {
+  await Promise.all([app.get(Draining).begin(), sleep(settings.shutdownDelayMs)]);
+  await app.close();
+  await tracing?.stop();
 }
 
 process.on('SIGTERM', () => stop(0));

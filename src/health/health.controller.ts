@@ -26,14 +26,25 @@ export class HealthController {
     return { status: 'ok' };
   }
 
+  /** The start is complete: the database has every migration and background work has begun. Once so, always so. */
+  @Get('startup')
+  @ApiOkResponse({ type: ProbeReport })
+  @ApiResponse({ status: 503, type: ProbeReport, description: 'Not yet' })
+  async getStartup(@Res({ passthrough: true }) reply: FastifyReply): Promise<ProbeReport> {
+    return answer(await this.health.failingForStartup(), reply);
+  }
+
   /** Can take requests: database and job queue are there, and the process is not draining. */
   @Get('ready')
   @ApiOkResponse({ type: ProbeReport })
   @ApiResponse({ status: 503, type: ProbeReport, description: 'Not now' })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<ProbeReport> {
-    const failing = await this.health.failingForReady();
-    if (failing.length === 0) return { status: 'ok' };
-    reply.status(HttpStatus.SERVICE_UNAVAILABLE);
-    return { status: 'unavailable', failing };
+    return answer(await this.health.failingForReady(), reply);
   }
+}
+
+function answer(failing: string[], reply: FastifyReply): ProbeReport {
+  if (failing.length === 0) return { status: 'ok' };
+  reply.status(HttpStatus.SERVICE_UNAVAILABLE);
+  return { status: 'unavailable', failing };
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { CallBudget } from '../novita/call-budget.js';
+import { Settings } from '../platform/config.js';
+import { pendingMigrations } from '../platform/database/migrate.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 
@@ -11,16 +13,29 @@ const FAILURES_TO_WORRY = 2;
 /** What Terminus asks: each answers within a second, and none reads more than a row. */
 @Injectable()
 export class HealthIndicators {
+  /** Migrations are never taken back, so that one look that finds none missing is enough. */
+  private isMigrated = false;
+
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly prisma: PrismaService,
     private readonly budget: CallBudget,
     private readonly jobs: Jobs,
+    private readonly settings: Settings,
   ) {}
 
   async database(): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check('database');
     return (await answersInTime(() => this.prisma.$queryRaw`SELECT 1`)) ? indicator.up() : indicator.down();
+  }
+
+  async migrations(): Promise<HealthIndicatorResult> {
+    const indicator = this.indicators.check('migrations');
+    if (!this.isMigrated)
+      await answersInTime(async () => {
+        this.isMigrated = (await pendingMigrations(this.settings.databaseUrl)).length === 0;
+      });
+    return this.isMigrated ? indicator.up() : indicator.down({ message: 'migrations are missing' });
   }
 
   /** From the gate that every call passes: the observer's listings keep it current, and no probe adds load to an outage. */

@@ -1,8 +1,9 @@
-import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HealthCheckService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { CallBudget, type UpstreamHealth } from '../novita/call-budget.js';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import { Draining } from '../platform/draining.js';
 import { VERSION } from '../platform/version.js';
 import type { HealthReport } from './health.dto.js';
 import { HealthIndicators } from './health.indicators.js';
@@ -13,26 +14,23 @@ const GOOD_FOR_MS = 500;
 type Checks = ReadonlyMap<string, boolean>;
 
 @Injectable()
-export class HealthService implements BeforeApplicationShutdown {
-  private draining = false;
+export class HealthService {
+  private hasStarted = false;
   private cached: { readonly until: number; readonly checks: Promise<Checks> } | null = null;
 
   constructor(
     private readonly terminus: HealthCheckService,
     private readonly indicators: HealthIndicators,
     private readonly budget: CallBudget,
+    private readonly draining: Draining,
     private readonly clock: Clock,
     private readonly settings: Settings,
   ) {}
 
-  beforeApplicationShutdown(): void {
-    this.draining = true;
-  }
-
   async report(): Promise<{ isHealthy: boolean; report: HealthReport }> {
     const checks = await this.check();
     const word = (name: string) => (checks.get(name) === true ? 'healthy' : 'unhealthy');
-    const isHealthy = !this.draining && [...checks.values()].every(Boolean);
+    const isHealthy = !this.draining.isOn && [...checks.values()].every(Boolean);
     const gate = checks.get('database') === true ? await this.budget.health().catch(() => null) : null;
     const report: HealthReport = {
       status: isHealthy ? 'healthy' : 'unhealthy',
@@ -52,9 +50,18 @@ export class HealthService implements BeforeApplicationShutdown {
 
   /** Ready means: can take requests. An upstream that is down does not take all replicas out of service at once. */
   async failingForReady(): Promise<string[]> {
-    if (this.draining) return ['draining'];
+    if (this.draining.isOn) return ['draining'];
     const checks = await this.check();
-    return ['database', 'jobs'].filter((name) => checks.get(name) !== true);
+    return ['database', 'migrations', 'jobs'].filter((name) => checks.get(name) !== true);
+  }
+
+  /** Once started, always started: what fails later is for the other probes to tell. */
+  async failingForStartup(): Promise<string[]> {
+    if (this.hasStarted) return [];
+    const checks = await this.check();
+    const failing = ['database', 'migrations', 'jobs'].filter((name) => checks.get(name) !== true);
+    this.hasStarted = failing.length === 0;
+    return failing;
   }
 
   private describeUpstream(gate: UpstreamHealth | null): HealthReport['upstream'] {
@@ -78,6 +85,7 @@ export class HealthService implements BeforeApplicationShutdown {
     const { indicators } = this;
     const checks = [
       () => indicators.database(),
+      () => indicators.migrations(),
       () => indicators.novitaApi(),
       () => indicators.jobQueue(),
       () => indicators.cache(),

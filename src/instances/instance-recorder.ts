@@ -4,6 +4,7 @@ import { EventsService } from '../events/events.service.js';
 import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { Random } from '../platform/random.js';
+import { workSignals } from '../platform/telemetry/work-signals.js';
 import { webhookBody } from '../webhooks/domain/payload.js';
 import { Outbox } from '../webhooks/outbox.js';
 import type { Change, EventDraft } from './domain/change.js';
@@ -31,10 +32,13 @@ export class InstanceRecorder {
   /** The instance as stored; null when another writer came first: nothing was written, and what was decided is void. */
   async record(change: Change): Promise<Instance | null> {
     try {
-      return await this.unitOfWork.run((tx) => this.write(change, tx));
+      const stored = await this.unitOfWork.run((tx) => this.write(change, tx));
+      tellOf(change);
+      return stored;
     } catch (error) {
-      if (error instanceof SomeoneWasFresher) return null;
-      throw error;
+      if (!(error instanceof SomeoneWasFresher)) throw error;
+      workSignals.overtaken.tell({ record: 'instance' });
+      return null;
     }
   }
 
@@ -47,6 +51,7 @@ export class InstanceRecorder {
       await this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx);
       await alongside?.(tx);
     });
+    workSignals.eventRecorded.tell({ type: event.type });
     return inserted;
   }
 
@@ -95,6 +100,14 @@ export class InstanceRecorder {
       occurredAt,
     };
   }
+}
+
+/** What others count, once it is committed. */
+function tellOf({ before, after, event }: Change): void {
+  const type = event?.type ?? (before.phase === after.phase ? null : PROGRESS.type);
+  if (type !== null) workSignals.eventRecorded.tell({ type });
+  if (before.readyAt === null && after.readyAt !== null)
+    workSignals.instanceReady.tell({ afterMs: after.readyAt.getTime() - after.createdAt.getTime() });
 }
 
 const PROGRESS: EventDraft = { type: 'instance.progressed', actor: 'service' };

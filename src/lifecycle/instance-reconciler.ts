@@ -9,6 +9,8 @@ import { PlacementsRepository } from '../instances/placements.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
+import { inSpan } from '../platform/telemetry/spans.js';
+import { workSignals } from '../platform/telemetry/work-signals.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import {
   abandoned,
@@ -75,7 +77,18 @@ export class InstanceReconciler {
     const step = decideStep(facts, now, this.limits);
     if (step.kind !== 'wait')
       this.logger.debug({ instanceId: instance.id, phase: instance.phase, step: step.kind }, 'next step');
-    return this.carryOut(step, facts, now);
+    return this.report(step, () => this.carryOut(step, facts, now));
+  }
+
+  private async report(step: Step, work: () => Promise<boolean>): Promise<boolean> {
+    try {
+      const isProgress = await inSpan(`step ${step.kind}`, { kind: 'internal' }, work);
+      workSignals.stepTaken.tell({ step: step.kind, outcome: isProgress ? 'progressed' : 'rested' });
+      return isProgress;
+    } catch (error) {
+      workSignals.stepTaken.tell({ step: step.kind, outcome: 'failed' });
+      throw error;
+    }
   }
 
   private async carryOut(step: Step, { instance, placements }: Facts, now: Date): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { Draining } from '../platform/draining.js';
 import { DueWork } from './due-work.js';
 import { MachineObserver } from './machine-observer.js';
 
@@ -14,11 +15,13 @@ export class LifecycleSchedule {
   constructor(
     private readonly observer: MachineObserver,
     private readonly dueWork: DueWork,
+    private readonly draining: Draining,
   ) {}
 
   @Interval(OBSERVE_EVERY_MS)
-  observe(): Promise<void> {
-    return this.observer.tick().catch((error: unknown) => this.note(error));
+  async observe(): Promise<void> {
+    if (this.draining.isOn) return;
+    await this.observer.tick().catch((error: unknown) => this.note(error));
   }
 
   @Interval(LOOK_FOR_DUE_WORK_EVERY_MS)

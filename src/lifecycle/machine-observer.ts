@@ -10,6 +10,7 @@ import { Settings } from '../platform/config.js';
 import { type HeldLease, Leases } from '../platform/database/leases.js';
 import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
+import { workSignals } from '../platform/telemetry/work-signals.js';
 import { compareListing, type Comparison } from './domain/compare-listing.js';
 import { quickPauseMs, sweepPauseMs } from './domain/sweep-pace.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
@@ -84,7 +85,8 @@ export class MachineObserver {
     this.dueAt = this.sweptAt + pauseMs;
     if (listing === null) return;
     const comparison = compareListing(live, listing.machines, listing.complete, startedAt);
-    if (!(await this.record(lease, comparison, listing, startedAt))) return;
+    if (!(await this.record(lease, comparison, listing, startedAt)))
+      return workSignals.overtaken.tell({ record: 'listing' });
     await this.wake(comparison);
     if (listing.complete) await this.orphans.sweep(listing.machines, startedAt);
   }

@@ -4,6 +4,7 @@ import type { AxiosResponse } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import { inSpan, traceHeaders } from '../platform/telemetry/spans.js';
 import { UpstreamMetrics } from './upstream-metrics.js';
 import { CallBudget } from './call-budget.js';
 import {
@@ -157,7 +158,8 @@ export class NovitaHttpClient extends NovitaClient {
       throw new NovitaError('rate-limited', 'not-sent', call.name, 'TOO_LATE');
     const stopTimer = this.metrics.startCall(call.name);
     try {
-      const body = await this.send(call);
+      const attributes = { 'http.request.method': call.method, 'server.address': 'novita', 'url.template': call.path };
+      const body = await inSpan(`${call.method} ${call.name}`, { kind: 'client', attributes }, () => this.send(call));
       stopTimer('ok');
       await this.budget.noteSuccess();
       return body;
@@ -177,6 +179,7 @@ export class NovitaHttpClient extends NovitaClient {
         method: call.method,
         url: this.settings.novitaApiBaseUrl + call.path,
         params: call.query,
+        headers: traceHeaders(),
         data: call.body === undefined ? undefined : JSON.stringify(call.body),
         // axios' own timeout does not end an answer that drips.
         signal: AbortSignal.timeout(timeout),

@@ -43,6 +43,11 @@ export class Settings {
   readonly rateLimitStatusPerMinute: number;
   readonly rateLimitGeneralPerHour: number;
   readonly trustedProxies: readonly string[];
+  /** How long a process that was told to stop goes on answering, so that balancers see first that it is not ready. */
+  readonly shutdownDelayMs: number;
+  readonly otlpEndpoint: string | null;
+  readonly otelServiceName: string;
+  readonly otelSampleRatio: number;
   /** This process among the replicas; new at every start. */
   readonly replicaId: string;
 
@@ -109,6 +114,10 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     rateLimitStatusPerMinute: read.integer('RATE_LIMIT_STATUS_PER_MINUTE', 100, 1, 1_000_000_000),
     rateLimitGeneralPerHour: read.integer('RATE_LIMIT_GENERAL_PER_HOUR', 1000, 1, 1_000_000_000),
     trustedProxies: read.listOf('TRUSTED_PROXIES', isAddressOrRange, 'an address or a network such as 10.0.0.0/8'),
+    shutdownDelayMs: read.seconds('SHUTDOWN_DELAY_SECONDS', 2, 0, 5),
+    otlpEndpoint: read.optional('OTEL_EXPORTER_OTLP_ENDPOINT') ?? read.optional('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
+    otelServiceName: read.text('OTEL_SERVICE_NAME', 'novita-gpu-instances'),
+    otelSampleRatio: read.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1),
     replicaId: randomUUID(),
   };
   if (values.novitaApiKey === null && !values.upstreamIsSandbox)

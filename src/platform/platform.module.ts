@@ -4,7 +4,9 @@ import { Clock, SystemClock } from './clock.js';
 import { Settings } from './config.js';
 import { PrismaService } from './database/prisma.service.js';
 import { UnitOfWork } from './database/unit-of-work.js';
+import { LeaseHandOver } from './database/lease-hand-over.js';
 import { Leases } from './database/leases.js';
+import { Draining } from './draining.js';
 import { Random, SystemRandom } from './random.js';
 import { MetricsRegistry } from './telemetry/metrics-registry.js';
 
@@ -27,9 +29,11 @@ export class PlatformModule {
         PrismaService,
         UnitOfWork,
         Leases,
+        Draining,
+        LeaseHandOver,
         MetricsRegistry,
       ],
-      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, MetricsRegistry],
+      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, Draining, MetricsRegistry],
     };
   }
 }

@@ -3,6 +3,7 @@ import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
 import { Random } from '../platform/random.js';
+import { workSignals } from '../platform/telemetry/work-signals.js';
 import type { Outcome } from './domain/outcome.js';
 import { decideAfterAttempt } from './domain/retry-schedule.js';
 import { sign } from './domain/signature.js';
@@ -55,7 +56,8 @@ export class WebhookSender {
       { eventId: delivery.eventId, instanceId: delivery.instanceId, attempt: delivery.attempts, ...summary(outcome) },
       'webhook attempt',
     );
-    await this.webhooks.recordResult(delivery, result);
+    workSignals.webhookAttempted.tell({ outcome: labelOf(outcome) });
+    if (!(await this.webhooks.recordResult(delivery, result))) workSignals.overtaken.tell({ record: 'delivery' });
   }
 
   private judge(delivery: ClaimedDelivery, outcome: Outcome): DeliveryResult {
@@ -70,6 +72,12 @@ export class WebhookSender {
       ? { ...failure, state: 'pending', nextAttemptAt: verdict.at }
       : { ...failure, state: 'failed', nextAttemptAt: null };
   }
+}
+
+/** `2xx` and so on when there was an answer. */
+function labelOf(outcome: Outcome): string {
+  if (outcome.kind === 'answered') return `${Math.floor(outcome.status / 100)}xx`;
+  return outcome.kind === 'refused' ? 'refused' : outcome.class;
 }
 
 function summary(outcome: Outcome): Record<string, unknown> {

@@ -10,7 +10,7 @@ export interface Answer<T> {
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
 
 /** The built service in a process of its own, as an operator would run it; it ends with the test process. */
 export class ServiceProcess {

@@ -21,6 +21,7 @@ export const QUICK: Record<string, string> = {
   VISIBILITY_WINDOW_SECONDS: '2',
   ORPHAN_GRACE_SECONDS: '1',
   RATE_LIMIT_ENABLED: 'false',
+  SHUTDOWN_DELAY_SECONDS: '0',
   WEBHOOK_SECRET: 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD',
 };
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config.js';
+import { workSignals } from '../telemetry/work-signals.js';
 import { PrismaService } from './prisma.service.js';
 
 export interface HeldLease {
@@ -11,6 +12,9 @@ export interface HeldLease {
 /** One holder at a time, by the database's clock; a holder that died is followed by another when its lease ends. */
 @Injectable()
 export class Leases {
+  /** The token that this replica last held each lease with. */
+  private readonly held = new Map<string, bigint>();
+
   constructor(
     private readonly prisma: PrismaService,
     private readonly settings: Settings,
@@ -27,8 +31,9 @@ export class Leases {
         expires_at = excluded.expires_at
       WHERE l.holder = excluded.holder OR l.expires_at < clock_timestamp()
       RETURNING token`;
-    const row = rows[0];
-    return row ? { name, token: row.token } : null;
+    const token = rows[0]?.token ?? null;
+    this.noteHolding(name, token);
+    return token === null ? null : { name, token };
   }
 
   /** Prolongs the lease for as long as the work lasts. */
@@ -51,5 +56,14 @@ export class Leases {
     await this.prisma.$executeRaw`
       UPDATE leases SET expires_at = clock_timestamp()
        WHERE name = ${lease.name} AND token = ${lease.token} AND holder = ${this.settings.replicaId}`;
+    this.held.delete(lease.name);
+  }
+
+  /** Lost: it was ours, and without our giving it back it is, or has meanwhile been, another's. */
+  private noteHolding(name: string, token: bigint | null): void {
+    const before = this.held.get(name);
+    if (before !== undefined && before !== token) workSignals.leaseLost.tell({ lease: name });
+    if (token === null) this.held.delete(name);
+    else this.held.set(name, token);
   }
 }

@@ -10,6 +10,7 @@ import {
   SwaggerModule,
 } from '@nestjs/swagger';
 import { answerForStatus } from './error-answer.js';
+import { finishDocument, type WebhookOperations } from './openapi-finish.js';
 
 class ErrorDetail {
   @ApiProperty({ type: String, description: 'What happened, for programs', example: 'VALIDATION_ERROR' })
@@ -50,12 +51,14 @@ export interface OpenApiSettings {
   version: string;
   /** What the @nestjs/swagger plugin found at build time: the `default` function of the generated `metadata` file. */
   pluginMetadata?: () => Promise<Record<string, unknown>>;
+  /** What receivers are told, by event. */
+  webhooks?: WebhookOperations;
 }
 
 /** The document at /docs/openapi.json and a page to read and try it at /docs; both come whole from this service. */
 export async function setUpOpenApi(app: INestApplication, settings: OpenApiSettings): Promise<OpenAPIObject> {
   if (settings.pluginMetadata) await SwaggerModule.loadPluginMetadata(settings.pluginMetadata);
-  const document = createOpenApiDocument(app, settings.version);
+  const document = createOpenApiDocument(app, settings);
   SwaggerModule.setup('docs', app, document, {
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
@@ -66,7 +69,10 @@ export async function setUpOpenApi(app: INestApplication, settings: OpenApiSetti
   return document;
 }
 
-export function createOpenApiDocument(app: INestApplication, version: string): OpenAPIObject {
+export function createOpenApiDocument(
+  app: INestApplication,
+  { version, webhooks = {} }: OpenApiSettings,
+): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Novita GPU Instance API')
@@ -82,7 +88,7 @@ export function createOpenApiDocument(app: INestApplication, version: string): O
   for (const [path, item] of Object.entries(document.paths)) {
     for (const operation of operationsOf(item)) describeCommonAnswers(operation, path);
   }
-  return document;
+  return finishDocument(document, webhooks);
 }
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;

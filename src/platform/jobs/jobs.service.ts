@@ -1,13 +1,17 @@
-import { Injectable, Logger, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { fromPrisma, PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { Draining } from '../draining.js';
+import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
 
 type Handler = (payload: object) => Promise<unknown>;
 
 /** One pg-boss worker takes this many jobs at once. */
 const BATCH = 10;
+/** What is in hand may take this long to end when the process is told to stop; the rest is found by the sweep elsewhere. */
+const IN_HAND_MS = 4000;
 
 export interface JobCounts {
   readonly pending: number;
@@ -18,13 +22,14 @@ export interface JobCounts {
 
 /** pg-boss behind two words: `enqueue` inside the caller's transaction, and @HandlesJob. */
 @Injectable()
-export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
+export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(Jobs.name);
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
   private running = false;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, draining: Draining) {
+    draining.handOver(() => this.leave());
     this.boss = new PgBoss({
       connectionString: settings.databaseUrl,
       max: 4,
@@ -42,10 +47,14 @@ export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
     this.running = true;
   }
 
-  // Before the HTTP server closes: what is in hand is finished, the rest stays queued for another replica.
-  async beforeApplicationShutdown(): Promise<void> {
+  /** What is in hand is finished, the rest stays queued for another replica. Requests that still come in may enqueue. */
+  private async leave(): Promise<void> {
     this.running = false;
-    await this.boss.stop({ graceful: true, timeout: 5000 });
+    await this.boss.stop({ graceful: true, timeout: IN_HAND_MS, close: false });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.boss.stop({ graceful: false, close: true });
   }
 
   get isRunning(): boolean {
@@ -102,7 +111,7 @@ export class Jobs implements OnModuleInit, BeforeApplicationShutdown {
 
   private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {
     try {
-      await handler(job.data);
+      await inSpan(`job ${job.name}`, { kind: 'consumer', attributes: { ...job.data } }, () => handler(job.data));
       return { id: job.id, status: 'completed' };
     } catch (error) {
       this.logger.error(

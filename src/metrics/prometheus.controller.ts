@@ -1,0 +1,24 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
+import { SharedFigures } from './shared-figures.js';
+
+@ApiTags('metrics')
+@Controller('metrics')
+export class PrometheusController {
+  constructor(
+    private readonly metrics: MetricsRegistry,
+    private readonly shared: SharedFigures,
+  ) {}
+
+  /** The figures of this replica, and those of the whole installation, for Prometheus. */
+  @Get()
+  @ApiProduces('text/plain')
+  @ApiOkResponse({ schema: { type: 'string' }, description: 'The text format of Prometheus, version 0.0.4' })
+  async scrapeMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    await this.shared.refresh();
+    reply.type(this.metrics.registry.contentType);
+    return this.metrics.registry.metrics();
+  }
+}
