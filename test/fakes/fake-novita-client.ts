@@ -26,6 +26,7 @@ interface Call<T> {
   readonly timeoutMs: number;
   readonly effect: () => T;
   readonly onSent?: () => void;
+  readonly sendBefore?: Date | undefined;
 }
 
 const CREATE = 'create ';
@@ -79,12 +80,13 @@ export class FakeNovitaClient extends NovitaClient {
     }));
   }
 
-  override async createMachine(order: MachineOrder, _options: CallOptions): Promise<{ novitaId: string }> {
+  override async createMachine(order: MachineOrder, { sendBefore }: CallOptions): Promise<{ novitaId: string }> {
     const machine = await this.call({
       name: CREATE + order.name,
       timeoutMs: this.timeouts.createMs,
       effect: () => this.upstream.create(order),
       onSent: () => this.witness.onCreateSent(order),
+      sendBefore,
     });
     this.witness.onCreateAnswered(order, machine.id, this.actor);
     return { novitaId: machine.id };
@@ -98,24 +100,24 @@ export class FakeNovitaClient extends NovitaClient {
     return this.read(`get ${novitaId}`, () => this.upstream.get(novitaId));
   }
 
-  override async startMachine(novitaId: string, _options: CallOptions): Promise<void> {
-    await this.act('start', novitaId, () => this.upstream.start(novitaId));
+  override async startMachine(novitaId: string, options: CallOptions): Promise<void> {
+    await this.act('start', novitaId, options, () => this.upstream.start(novitaId));
   }
 
-  override async stopMachine(novitaId: string, _options: CallOptions): Promise<void> {
-    await this.act('stop', novitaId, () => this.upstream.stop(novitaId));
+  override async stopMachine(novitaId: string, options: CallOptions): Promise<void> {
+    await this.act('stop', novitaId, options, () => this.upstream.stop(novitaId));
   }
 
-  override async restartMachine(novitaId: string, _options: CallOptions): Promise<void> {
-    await this.act('restart', novitaId, () => this.upstream.restart(novitaId));
+  override async restartMachine(novitaId: string, options: CallOptions): Promise<void> {
+    await this.act('restart', novitaId, options, () => this.upstream.restart(novitaId));
   }
 
-  override async deleteMachine(novitaId: string, _options: CallOptions): Promise<void> {
-    await this.act('delete', novitaId, () => this.upstream.delete(novitaId));
+  override async deleteMachine(novitaId: string, options: CallOptions): Promise<void> {
+    await this.act('delete', novitaId, options, () => this.upstream.delete(novitaId));
   }
 
-  override async migrateMachine(novitaId: string, _options: CallOptions): Promise<void> {
-    await this.act('migrate', novitaId, () => this.upstream.migrate(novitaId));
+  override async migrateMachine(novitaId: string, options: CallOptions): Promise<void> {
+    await this.act('migrate', novitaId, options, () => this.upstream.migrate(novitaId));
   }
 
   override async listMigrationJobs(_since: Date, _options: CallOptions): Promise<readonly MigrationJob[]> {
@@ -126,20 +128,22 @@ export class FakeNovitaClient extends NovitaClient {
     return this.call({ name, timeoutMs: this.timeouts.callMs, effect });
   }
 
-  private async act(action: string, novitaId: string, effect: () => void): Promise<void> {
+  private async act(action: string, novitaId: string, { sendBefore }: CallOptions, effect: () => void): Promise<void> {
     await this.call({
       name: `${action} ${novitaId}`,
       timeoutMs: this.timeouts.callMs,
       effect,
       onSent: () => this.witness.onActionSent(action, novitaId),
+      sendBefore,
     });
   }
 
-  private async call<T>({ name, timeoutMs, effect, onSent }: Call<T>): Promise<T> {
+  private async call<T>({ name, timeoutMs, effect, onSent, sendBefore }: Call<T>): Promise<T> {
     const { random, faults, scheduler } = this.upstream;
     // The turn in the shared budget; a process that is stopped here sends late.
     await scheduler.pause(this.actor, `turn ${name}`, random.chance(faults.slow) ? random.between(0, 4000) : 0);
-    if (random.chance(faults.notSent)) throw new NovitaError('rate-limited', 'not-sent', name);
+    const isLate = sendBefore !== undefined && scheduler.now() > sendBefore;
+    if (isLate || random.chance(faults.notSent)) throw new NovitaError('rate-limited', 'not-sent', name);
     const sent = scheduler.nowMs;
     onSent?.();
     const fate = this.fate();

@@ -1,5 +1,6 @@
 import { type Instance, isAtRest } from '../../src/instances/domain/instance.js';
 import { isLive, type Placement } from '../../src/instances/domain/placement.js';
+import { createSendWithinMs, limitsOf } from '../../src/lifecycle/domain/limits.js';
 import type { MachineOrder } from '../../src/novita/novita-client.js';
 import type { Settings } from '../../src/platform/config.js';
 import type { Committed, FakeDatabase } from '../fakes/fake-database.js';
@@ -27,13 +28,17 @@ export class Judge implements CallWitness {
   private readonly intents = new Map<string, Set<string>>();
   private readonly sequences = new Map<string, number>();
   private readonly answeredIds = new Set<string>();
+  private readonly createWithinMs: number;
   private answered: AnsweredCreate[] = [];
 
   constructor(
     private readonly database: FakeDatabase,
     private readonly upstream: FakeUpstream,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    const limits = limitsOf(settings);
+    this.createWithinMs = createSendWithinMs(limits) + limits.createTimeoutMs;
+  }
 
   report(violation: string): void {
     this.violations.push(violation);
@@ -162,7 +167,7 @@ export class Judge implements CallWitness {
   /** What is said to be gone must be gone, unless its create came to pass after every time at which it could. */
   private checkAbsent(placement: Placement): void {
     const { uniqueName, novitaId, createSentAt, createdAt, state } = placement;
-    const lastCreateMs = (createSentAt ?? createdAt).getTime() + this.settings.novitaCreateTimeoutMs;
+    const lastCreateMs = (createSentAt ?? createdAt).getTime() + this.createWithinMs;
     const machine = this.ownMachines().find(
       ({ id, name, createdAtMs }) =>
         (novitaId === null ? name === uniqueName : id === novitaId) && createdAtMs <= lastCreateMs,
@@ -259,9 +264,11 @@ export class Judge implements CallWitness {
   }
 }
 
+/** A delete that could not be sent is taken back; only a later one is another. */
 function sinceFormerDelete(before: Placement, after: Placement): number {
-  if (before.deleteSentAt === null || after.deleteSentAt === before.deleteSentAt) return Infinity;
-  return (after.deleteSentAt?.getTime() ?? 0) - before.deleteSentAt.getTime();
+  const former = before.deleteSentAt?.getTime() ?? Infinity;
+  const latest = after.deleteSentAt?.getTime() ?? Infinity;
+  return latest > former ? latest - former : Infinity;
 }
 
 /** Upstream tells whole seconds. */
