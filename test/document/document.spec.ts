@@ -127,7 +127,7 @@ describe('a generated TypeScript client', () => {
       `${CLIENT}/schema.d.ts`,
       astToString(await openapiTypeScript(JSON.parse(text) as never, { defaultNonNullable: false })),
     );
-    copyFileSync('test/document/client/walk.mts', `${CLIENT}/walk.mts`);
+    copyFileSync('test/document/client/walk.mts.txt', `${CLIENT}/walk.mts`);
 
     const strict = [
       '--strict',
