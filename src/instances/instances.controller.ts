@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Settings } from '../platform/config.js';
+import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
-import { ANONYMOUS } from './caller.js';
 import type { UserAction } from './domain/decide-request.js';
 import {
   CreateInstanceDto,
@@ -31,10 +31,10 @@ export class InstancesController {
   @Post()
   @ApiCreatedResponse({ type: InstanceAccepted })
   @ApiErrors(400, 413, 415)
-  async createInstance(@Body() order: CreateInstanceDto): Promise<InstanceAccepted> {
+  async createInstance(@Body() order: CreateInstanceDto, @CurrentCaller() caller: Caller): Promise<InstanceAccepted> {
     const instance = await this.instances.request(
       toInstanceOrder(order, { region: this.settings.defaultRegion }),
-      ANONYMOUS,
+      caller,
     );
     return toInstanceAccepted(instance, await this.instances.estimateReadyTime(instance));
   }
@@ -43,10 +43,10 @@ export class InstancesController {
   @Get()
   @ApiOkResponse({ type: InstanceList })
   @ApiErrors(400)
-  async listInstances(@Query() query: ListInstancesQuery): Promise<InstanceList> {
+  async listInstances(@Query() query: ListInstancesQuery, @CurrentCaller() caller: Caller): Promise<InstanceList> {
     const { limit, offset, status, includeDeleted } = query;
     const filter = { includeDeleted, ...(status === undefined ? {} : { status }) };
-    const { instances, total } = await this.instances.list(filter, { limit, offset }, ANONYMOUS);
+    const { instances, total } = await this.instances.list(filter, { limit, offset }, caller);
     return { instances: instances.map(toInstanceSummary), total, limit, offset };
   }
 
@@ -54,8 +54,11 @@ export class InstancesController {
   @Get(':instanceId')
   @ApiOkResponse({ type: InstanceDetails })
   @ApiErrors(404)
-  async getInstance(@Param('instanceId') instanceId: string): Promise<InstanceDetails> {
-    const { instance, machine } = await this.instances.get(instanceId, ANONYMOUS);
+  async getInstance(
+    @Param('instanceId') instanceId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<InstanceDetails> {
+    const { instance, machine } = await this.instances.get(instanceId, caller);
     return toInstanceDetails(instance, machine);
   }
 
@@ -64,8 +67,11 @@ export class InstancesController {
   @HttpCode(202)
   @ApiAcceptedResponse({ type: InstanceActionAccepted })
   @ApiErrors(404)
-  async deleteInstance(@Param('instanceId') instanceId: string): Promise<InstanceActionAccepted> {
-    return this.act('delete', instanceId, 'Instance deletion initiated');
+  async deleteInstance(
+    @Param('instanceId') instanceId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<InstanceActionAccepted> {
+    return this.act('delete', instanceId, caller, 'Instance deletion initiated');
   }
 
   /** Start a stopped instance; ports and passwords change with every start. */
@@ -73,8 +79,11 @@ export class InstancesController {
   @HttpCode(202)
   @ApiAcceptedResponse({ type: InstanceActionAccepted })
   @ApiErrors(404, 409)
-  async startInstance(@Param('instanceId') instanceId: string): Promise<InstanceActionAccepted> {
-    return this.act('start', instanceId, 'Instance start initiated');
+  async startInstance(
+    @Param('instanceId') instanceId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<InstanceActionAccepted> {
+    return this.act('start', instanceId, caller, 'Instance start initiated');
   }
 
   /** Stop a running instance; its GPU is released and a later start may have to move it. */
@@ -82,8 +91,11 @@ export class InstancesController {
   @HttpCode(202)
   @ApiAcceptedResponse({ type: InstanceActionAccepted })
   @ApiErrors(404, 409)
-  async stopInstance(@Param('instanceId') instanceId: string): Promise<InstanceActionAccepted> {
-    return this.act('stop', instanceId, 'Instance stop initiated');
+  async stopInstance(
+    @Param('instanceId') instanceId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<InstanceActionAccepted> {
+    return this.act('stop', instanceId, caller, 'Instance stop initiated');
   }
 
   /** Restart a running instance on its machine. */
@@ -91,11 +103,19 @@ export class InstancesController {
   @HttpCode(202)
   @ApiAcceptedResponse({ type: InstanceActionAccepted })
   @ApiErrors(404, 409)
-  async restartInstance(@Param('instanceId') instanceId: string): Promise<InstanceActionAccepted> {
-    return this.act('restart', instanceId, 'Instance restart initiated');
+  async restartInstance(
+    @Param('instanceId') instanceId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<InstanceActionAccepted> {
+    return this.act('restart', instanceId, caller, 'Instance restart initiated');
   }
 
-  private async act(action: UserAction, instanceId: string, message: string): Promise<InstanceActionAccepted> {
-    return toInstanceActionAccepted(await this.instances.act(action, instanceId, ANONYMOUS), message);
+  private async act(
+    action: UserAction,
+    instanceId: string,
+    caller: Caller,
+    message: string,
+  ): Promise<InstanceActionAccepted> {
+    return toInstanceActionAccepted(await this.instances.act(action, instanceId, caller), message);
   }
 }
