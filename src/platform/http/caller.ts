@@ -14,11 +14,14 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the front door before the body is read. */
     caller?: Caller;
+    /** Null for a caller without a key. */
+    keyId?: string | null;
   }
 }
 
 export function callerOf(request: FastifyRequest): Caller {
-  return request.caller ?? ANONYMOUS;
+  if (request.caller === undefined) throw new Error('The request did not pass the front door');
+  return request.caller;
 }
 
 /** The caller of the request that a handler serves. */
