@@ -2,6 +2,7 @@
 // modules in one group do not know each other.
 const ORDER = [
   ['platform'],
+  ['keys'],
   ['novita'],
   ['pricing'],
   ['events'],

@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import pluginMetadata from './generated/metadata.js';
+import { KeyAuthenticator } from './keys/key-authenticator.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
 import { HttpMetrics } from './metrics/http-metrics.js';
 import type { Settings } from './platform/config.js';
@@ -11,6 +12,10 @@ import { configureHttp, createFastifyAdapter } from './platform/http/configure-h
 import { closeConnectionsWhile } from './platform/http/draining-answers.js';
 import { createOpenApiDocument, type OpenApiSettings, setUpOpenApi } from './platform/http/openapi.js';
 import { traceRequests } from './platform/http/request-spans.js';
+import { API_KEY_PATTERN } from './platform/http/auth/api-key.js';
+import { AuditTrail } from './platform/http/audit/audit-trail.js';
+import { LeasedQuotaStorage } from './platform/http/rate-limit/leased-quota-storage.js';
+import { QuotaRepository } from './platform/http/rate-limit/quota.repository.js';
 import { createLogging } from './platform/logging/logging.js';
 import { nestLogger } from './platform/logging/logging.module.js';
 import { VERSION } from './platform/version.js';
@@ -24,8 +29,9 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     level: settings.logLevel,
     base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) },
   });
-  for (const secret of [settings.novitaApiKey, settings.webhookSecret])
+  for (const secret of [settings.novitaApiKey, settings.webhookSecret, settings.bootstrapAdminKey])
     if (secret !== null) logging.scrubber.register(secret);
+  logging.scrubber.registerPattern(API_KEY_PATTERN);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with(settings, logging),
     createFastifyAdapter(settings),
@@ -40,6 +46,8 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
   const fastify = app.getHttpAdapter().getInstance();
   closeConnectionsWhile(() => draining.isOn, fastify);
   if (settings.otlpEndpoint !== null) traceRequests(fastify);
+  const trail = app.get(AuditTrail);
+  const quotas = app.get(QuotaRepository);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,
     rateLimit: {
@@ -53,6 +61,9 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
       traffic.note(finished);
       metrics.note(finished);
     },
+    authenticator: app.get(KeyAuthenticator),
+    rateLimitStorage: new LeasedQuotaStorage((...wish) => quotas.lease(...wish)),
+    onAttempt: (entry) => trail.note(entry),
   });
   await setUpOpenApi(app, OPEN_API);
   return app;

@@ -3,6 +3,8 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readSettings } from './app.settings.js';
 import { createApp } from './app.setup.js';
+import { KeyAuthenticator } from './keys/key-authenticator.js';
+import { refuseUnsafeAddress, UnsafeAddress } from './keys/open-address.js';
 import { InvalidSettings, type Settings } from './platform/config.js';
 import { Draining } from './platform/draining.js';
 import { startTracing } from './platform/telemetry/tracing.js';
@@ -54,5 +56,12 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
+await app.init();
+await refuseUnsafeAddress(settings, app.get(KeyAuthenticator)).catch(async (error: unknown) => {
+  if (!(error instanceof UnsafeAddress)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  await app.close();
+  process.exit(2);
+});
 await app.listen(settings.port, settings.host);
 new Logger('Main').log({ url: await app.getUrl() }, 'listening');

@@ -46,10 +46,11 @@ export class InstanceRecorder {
     const event = this.toEvent({ type: 'instance.requested', actor }, null, instance);
     const inserted = { ...instance, eventSequence: event.sequence };
     await this.unitOfWork.run(async (tx) => {
+      // First: it may find that all of this has been done before.
+      await alongside?.(tx);
       await this.instances.insert(inserted, tx);
       await this.writeEvent(event, inserted, tx);
       await this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx);
-      await alongside?.(tx);
     });
     workSignals.eventRecorded.tell({ type: event.type });
     return inserted;

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
+import { Expose, Transform, Type } from 'class-transformer';
 import {
+  IsArray,
   IsBoolean,
   IsIn,
   IsInt,
@@ -16,8 +17,13 @@ import {
 } from 'class-validator';
 import { Paged } from '../platform/http/pagination.js';
 import { QueryFlag } from '../platform/http/query-flag.js';
+import { QueryTime } from '../platform/http/query-time.js';
+import { entityTag } from '../platform/http/entity-tag.js';
+import type { InstanceWish } from './domain/instance-filter.js';
+import { type LabelCondition, MAX_LABELS, parseLabelConditions } from './domain/labels.js';
+import { IsLabels } from './is-labels.js';
 import type { InstanceOrder } from './domain/new-instance.js';
-import { type Connection, type Instance, type InstanceStatus, statusOf } from './domain/instance.js';
+import { type Connection, type Instance, type InstanceStatus, isSettled, statusOf } from './domain/instance.js';
 import type { Placement } from './domain/placement.js';
 
 const STATUSES: InstanceStatus[] = ['creating', 'starting', 'running', 'failed', 'stopped', 'exited'];
@@ -124,6 +130,17 @@ export class CreateInstanceDto {
   @ValidateNested()
   @Type(() => ReadinessDto)
   readiness?: ReadinessDto;
+
+  /** Your own names for it, to find it by; at most 20. */
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    maxProperties: MAX_LABELS,
+    example: { env: 'prod', team: 'vision' },
+  })
+  @IsOptional()
+  @IsLabels()
+  labels?: Record<string, string>;
 }
 
 export class ListInstancesQuery extends Paged(50) {
@@ -131,6 +148,42 @@ export class ListInstancesQuery extends Paged(50) {
   @IsOptional()
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status?: InstanceStatus;
+
+  /** The region that was asked for. */
+  @ApiPropertyOptional({ maxLength: 64, example: 'CN-HK-01' })
+  @IsOptional()
+  @Length(1, 64, { message: 'must have 1 to 64 characters' })
+  region?: string;
+
+  /** The product's exact name. */
+  @ApiPropertyOptional({ maxLength: 255, example: 'RTX 4090 24GB' })
+  @IsOptional()
+  @Length(1, 255, { message: 'must have 1 to 255 characters' })
+  product?: string;
+
+  /** The instance's exact name. */
+  @ApiPropertyOptional({ maxLength: 255, example: 'my-gpu-instance' })
+  @IsOptional()
+  @Length(1, 255, { message: 'must have 1 to 255 characters' })
+  name?: string;
+
+  /** `env=prod,tier`: the label env is prod, and there is a label tier. */
+  @ApiPropertyOptional({ type: String, example: 'env=prod' })
+  @Expose()
+  @Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? (parseLabelConditions(value) ?? value) : value,
+  )
+  @IsOptional()
+  @IsArray({ message: 'must be a list such as env=prod,tier' })
+  label?: LabelCondition[];
+
+  /** Later than this instant. */
+  @QueryTime()
+  createdAfter?: Date;
+
+  /** Earlier than this instant. */
+  @QueryTime()
+  createdBefore?: Date;
 
   /** Also list instances that were deleted. */
   @QueryFlag({ default: false })
@@ -246,6 +299,9 @@ export class InstanceSummary {
   @ApiProperty({ enum: ['spot', 'onDemand'] })
   billingMode!: string;
 
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { env: 'prod' } })
+  labels!: Readonly<Record<string, string>>;
+
   @ApiProperty({ format: 'date-time' })
   createdAt!: string;
 
@@ -327,14 +383,21 @@ export function toInstanceOrder(dto: CreateInstanceDto, defaults: { readonly reg
           ...(readiness.path === undefined ? {} : { path: readiness.path }),
         }
       : null,
+    labels: dto.labels ?? {},
   };
+}
+
+/** All that was asked for, as the list understands it. */
+export function toInstanceWish(query: ListInstancesQuery): InstanceWish {
+  const { limit: _limit, offset: _offset, label, ...wish } = query;
+  return { ...wish, labels: label ?? [] };
 }
 
 export function toInstanceAccepted(instance: Instance, estimatedReadyTime: Date): InstanceAccepted {
   return {
     instanceId: instance.id,
     status: statusOf(instance.phase),
-    message: 'Instance creation initiated',
+    message: isSettled(instance.phase) ? `Instance is ${instance.phase}` : 'Instance creation initiated',
     estimatedReadyTime: estimatedReadyTime.toISOString(),
   };
 }
@@ -344,7 +407,7 @@ export function toInstanceActionAccepted({ id, phase }: Instance, message: strin
 }
 
 export function toInstanceSummary(instance: Instance): InstanceSummary {
-  const { id, name, phase, gpuNum, region, productName, billingMode, createdAt, readyAt, deletedAt } = instance;
+  const { id, name, phase, gpuNum, region, productName, billingMode, labels, createdAt, readyAt, deletedAt } = instance;
   return {
     id,
     name,
@@ -354,10 +417,16 @@ export function toInstanceSummary(instance: Instance): InstanceSummary {
     region,
     productName,
     billingMode,
+    labels,
     createdAt: createdAt.toISOString(),
     ...(readyAt && { readyAt: readyAt.toISOString() }),
     ...(deletedAt && { deletedAt: deletedAt.toISOString() }),
   };
+}
+
+/** Changes with everything that `toInstanceDetails` shows. */
+export function instanceTag({ version }: Instance, machine: Placement | null): string {
+  return entityTag(version, machine && machine.id, machine && machine.version);
 }
 
 /** An allow-list: nothing that upstream shows (environment values, credentials of registries) passes through by itself. */

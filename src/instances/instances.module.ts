@@ -5,13 +5,14 @@ import { InstanceRecorder } from './instance-recorder.js';
 import { InstancesController } from './instances.controller.js';
 import { InstancesRepository } from './instances.repository.js';
 import { InstancesService } from './instances.service.js';
+import { Outcomes } from './outcomes.js';
 import { PlacementsRepository } from './placements.repository.js';
 import { StartTimes } from './start-times.js';
 
 @Module({
   imports: [EventsModule, WebhooksModule],
   controllers: [InstancesController],
-  providers: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository, StartTimes],
+  providers: [InstanceRecorder, InstancesRepository, InstancesService, Outcomes, PlacementsRepository, StartTimes],
   exports: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository],
 })
 export class InstancesModule {}

@@ -87,6 +87,14 @@ export class InstancesRepository {
     );
   }
 
+  async phasesOf(ids: readonly string[]): Promise<ReadonlyMap<string, Phase>> {
+    const rows = await this.prisma.instance.findMany({
+      where: { id: { in: [...ids] } },
+      select: { id: true, phase: true },
+    });
+    return new Map(rows.map(({ id, phase }) => [id, phase as Phase]));
+  }
+
   async listDueIds(now: Date, limit: number): Promise<string[]> {
     const where = { nextCheckAt: { lte: now } };
     const rows = await this.prisma.instance.findMany({
@@ -104,11 +112,20 @@ export class InstancesRepository {
   }
 }
 
-function toWhere({ teamId, status, includeDeleted }: InstanceFilter): Prisma.InstanceWhereInput {
+function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
+  const { teamId, status, region, product, name, labels, createdAfter, createdBefore, includeDeleted } = filter;
   return {
     teamId,
     ...(includeDeleted ? {} : { deletedAt: null }),
     ...(status === undefined ? {} : { phase: { in: phasesOf(status) } }),
+    ...(region === undefined ? {} : { region }),
+    ...(product === undefined ? {} : { productName: product }),
+    ...(name === undefined ? {} : { name }),
+    createdAt: { ...(createdAfter && { gt: createdAfter }), ...(createdBefore && { lt: createdBefore }) },
+    // Every label is a text, so one that begins with nothing is one that is there.
+    AND: labels.map(({ key, value }) => ({
+      labels: { path: [key], ...(value === null ? { string_starts_with: '' } : { equals: value }) },
+    })),
   };
 }
 

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidRequest } from '../platform/app-error.js';
-import { addMs, Clock } from '../platform/clock.js';
+import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import type { Tx } from '../platform/database/unit-of-work.js';
+import { concerning } from '../platform/http/audit/audit-trail.js';
+import type { Caller } from '../platform/http/caller.js';
 import { Random } from '../platform/random.js';
 import { AddressGuard } from '../webhooks/address-guard.js';
-import type { Caller } from './caller.js';
 import { decideRequest, type UserAction } from './domain/decide-request.js';
-import type { Instance, InstanceStatus } from './domain/instance.js';
-import type { Page } from './domain/instance-filter.js';
+import type { Instance } from './domain/instance.js';
+import type { InstanceWish, Page } from './domain/instance-filter.js';
 import { type InstanceOrder, newInstance } from './domain/new-instance.js';
 import type { Placement } from './domain/placement.js';
 import { InstanceRecorder } from './instance-recorder.js';
@@ -32,16 +34,26 @@ export class InstancesService {
     private readonly settings: Settings,
   ) {}
 
-  async request(order: InstanceOrder, caller: Caller): Promise<Instance> {
+  async request(
+    order: InstanceOrder,
+    caller: Caller,
+    alongside?: (instance: Instance, tx: Tx) => Promise<void>,
+  ): Promise<Instance> {
     const webhookUrl = order.webhookUrl === null ? null : await this.checkedUrl(order.webhookUrl);
     const now = this.clock.now();
     const id = `inst-${this.random.token(16)}`;
     const instance = newInstance(id, caller.teamId, { ...order, webhookUrl }, now, this.settings.queueTimeoutMs);
-    return this.recorder.recordNew(instance, `user:${caller.actor}`);
+    concerning(instance.id);
+    return this.recorder.recordNew(
+      instance,
+      `user:${caller.actor}`,
+      (tx) => alongside?.(instance, tx) ?? Promise.resolve(),
+    );
   }
 
-  async estimateReadyTime(instance: Instance): Promise<Date> {
-    return addMs(instance.createdAt, await this.startTimes.typicalMs());
+  /** How long a start usually takes here. */
+  typicalStartMs(): Promise<number> {
+    return this.startTimes.typicalMs();
   }
 
   /** By our id or an upstream one. @throws InstanceNotFound, also for a deleted instance and for another team's. */
@@ -51,18 +63,15 @@ export class InstancesService {
     return { instance, machine: currentPlacementId === null ? null : await this.placements.find(currentPlacementId) };
   }
 
-  async list(
-    filter: { status?: InstanceStatus; includeDeleted: boolean },
-    page: Page,
-    caller: Caller,
-  ): Promise<{ instances: Instance[]; total: number }> {
-    return this.instances.list({ ...filter, teamId: caller.teamId }, page);
+  async list(wish: InstanceWish, page: Page, caller: Caller): Promise<{ instances: Instance[]; total: number }> {
+    return this.instances.list({ ...wish, teamId: caller.teamId }, page);
   }
 
   /** Idempotent: what is so already, or on its way, is answered as it is. @throws IllegalTransition */
   async act(action: UserAction, id: string, caller: Caller): Promise<Instance> {
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
       const instance = await this.find(id, caller);
+      concerning(instance.id);
       const placements = await this.placements.listOf(instance.id);
       const decision = decideRequest(action, instance, placements, caller.actor, this.clock.now(), this.settings);
       if (decision.kind === 'illegal') throw new IllegalTransition(action, instance);

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { MetricsReport } from './metrics.dto.js';
 import { MetricsService } from './metrics.service.js';
 
@@ -10,6 +11,7 @@ export class MetricsController {
 
   /** Operational figures, added up over all replicas. */
   @Get()
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MetricsReport })
   async getMetrics(): Promise<MetricsReport> {
     return this.metrics.report();

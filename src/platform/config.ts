@@ -48,6 +48,11 @@ export class Settings {
   readonly otlpEndpoint: string | null;
   readonly otelServiceName: string;
   readonly otelSampleRatio: number;
+  /** Good for making the first admin key; of no use once there is one. */
+  readonly bootstrapAdminKey: string | null;
+  /** Part of every key, so that a key of a test installation is no key of this one. */
+  readonly apiKeyEnvironment: string;
+  readonly allowAnonymous: boolean;
   /** This process among the replicas; new at every start. */
   readonly replicaId: string;
 
@@ -118,6 +123,9 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     otlpEndpoint: read.optional('OTEL_EXPORTER_OTLP_ENDPOINT') ?? read.optional('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
     otelServiceName: read.text('OTEL_SERVICE_NAME', 'novita-gpu-instances'),
     otelSampleRatio: read.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1),
+    bootstrapAdminKey: read.secret('BOOTSTRAP_ADMIN_KEY', 16),
+    apiKeyEnvironment: read.matching('API_KEY_ENVIRONMENT', /^[a-z0-9]{1,12}$/, '1 to 12 of a-z, 0-9') ?? 'live',
+    allowAnonymous: read.flag('ALLOW_ANONYMOUS', false),
     replicaId: randomUUID(),
   };
   if (values.novitaApiKey === null && !values.upstreamIsSandbox)
@@ -135,6 +143,13 @@ class EnvReader {
   optional(name: string): string | null {
     const value = this.env[name]?.trim();
     return value === undefined || value === '' ? null : value;
+  }
+
+  secret(name: string, minLength: number): string | null {
+    const value = this.optional(name);
+    if (value !== null && !(value.length >= minLength && /^[\x21-\x7e]{1,256}$/.test(value)))
+      this.problems.push(`${name} must have ${minLength} to 256 characters, all of them ASCII and none a space`);
+    return value;
   }
 
   text(name: string, fallback: string): string {

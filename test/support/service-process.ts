@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +11,13 @@ export interface Answer<T> {
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const START_TIMEOUT_MS = 90_000;
+const LEAVE = new URL('../../scripts/lib/leave-with-parent.mjs', import.meta.url).href;
+const START_TIMEOUT_MS = 120_000;
+
+function outputOf(stream: Readable | null): Readable {
+  if (stream === null) throw new Error('The service was started without pipes');
+  return stream;
+}
 
 /** The built service in a process of its own, as an operator would run it; it ends with the test process. */
 export class ServiceProcess {
@@ -31,9 +38,10 @@ export class ServiceProcess {
 
   /** Does not wait until it listens; `start` does. */
   private static launch(env: Record<string, string>): ServiceProcess {
-    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    // A test process that is killed takes the service with it: the channel between them closes.
+    const child = spawn(process.execPath, ['--enable-source-maps', `--import=${LEAVE}`, MAIN], {
       env: { PATH: process.env['PATH'], PORT: '0', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const lines: string[] = [];
     const listening = new Promise<string>((resolve, reject) => {
@@ -49,8 +57,8 @@ export class ServiceProcess {
           resolve(url);
         }
       };
-      createInterface({ input: child.stdout }).on('line', read);
-      createInterface({ input: child.stderr }).on('line', read);
+      createInterface({ input: outputOf(child.stdout) }).on('line', read);
+      createInterface({ input: outputOf(child.stderr) }).on('line', read);
       child.once('exit', (code) => {
         clearTimeout(timer);
         reject(new Error(`The service ended with ${code}:\n${lines.slice(-20).join('\n')}`));

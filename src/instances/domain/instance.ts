@@ -165,6 +165,11 @@ export function phasesOf(status: InstanceStatus): Phase[] {
   return (Object.keys(STATUS) as Phase[]).filter((phase) => STATUS[phase] === status);
 }
 
+/** What became of the latest wish is known. */
+export function isSettled(phase: Phase): boolean {
+  return phase === 'running' || phase === 'exited' || isAtRest(phase);
+}
+
 /** Nothing more happens to it by itself. */
 export function isAtRest(phase: Phase): boolean {
   return phase === 'stopped' || phase === 'failed' || phase === 'deleted';

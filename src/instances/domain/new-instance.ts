@@ -1,6 +1,7 @@
 import type { BillingMode } from '../../novita/novita-client.js';
 import { addMs } from '../../platform/clock.js';
 import type { Instance, Readiness, SpotPolicy } from './instance.js';
+import type { Labels } from './labels.js';
 
 /** What a user asks for, checked and with its defaults. */
 export interface InstanceOrder {
@@ -15,6 +16,7 @@ export interface InstanceOrder {
   readonly spotPolicy: SpotPolicy;
   readonly fallbackToOnDemand: boolean;
   readonly readiness: Readiness | null;
+  readonly labels: Labels;
 }
 
 export function newInstance(
@@ -28,7 +30,6 @@ export function newInstance(
     ...order,
     id,
     teamId,
-    labels: {},
     desired: 'running',
     phase: 'queued',
     phaseSince: now,

@@ -1,9 +1,26 @@
 import { Injectable } from '@nestjs/common';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { PrismaService } from './prisma.service.js';
 
 /** What a repository needs to take part in somebody's transaction. */
 export type Tx = Prisma.TransactionClient;
+
+/** Writes something of its own into every transaction of the work that it goes along with, so that both are there or neither. */
+export interface Companion {
+  write(tx: Tx): Promise<void>;
+  committed(): void;
+}
+
+const companions = new AsyncLocalStorage<Companion>();
+
+export function accompany<T>(companion: Companion, work: () => T): T {
+  return companions.run(companion, work);
+}
+
+export function currentCompanion(): Companion | undefined {
+  return companions.getStore();
+}
 
 /** One short transaction; no network call belongs inside. */
 @Injectable()
@@ -11,10 +28,20 @@ export class UnitOfWork {
   constructor(private readonly prisma: PrismaService) {}
 
   async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.prisma.$transaction(work, {
-      // Far above Postgres' own timeouts: when Prisma's expires while COMMIT is in flight the process can die (prisma/orm#29952).
-      timeout: 60_000,
-      maxWait: 5_000,
-    });
+    const companion = currentCompanion();
+    const result = await this.prisma.$transaction(
+      async (tx) => {
+        const done = await work(tx);
+        await companion?.write(tx);
+        return done;
+      },
+      {
+        // Far above Postgres' own timeouts: when Prisma's expires while COMMIT is in flight the process can die (prisma/orm#29952).
+        timeout: 60_000,
+        maxWait: 5_000,
+      },
+    );
+    companion?.committed();
+    return result;
   }
 }

@@ -2,6 +2,9 @@ import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fa
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { AuditEntry } from './audit/audit-entry.js';
+import type { Authenticator } from './auth/authenticator.js';
+import { Gatekeeper } from './auth/gatekeeper.js';
 import { trustsProxies } from './client-address.js';
 import { ErrorFilter } from './error.filter.js';
 import { answerFor, answerForStatus } from './error-answer.js';
@@ -24,11 +27,14 @@ export interface HttpSettings {
   trustedProxies: readonly string[];
   rateLimit: RateLimitSettings;
   log: HttpLog;
+  /** Knows the keys; without it nobody needs one. */
+  authenticator?: Authenticator;
   /** Shared by the replicas; the memory of this process when absent. */
   rateLimitStorage?: RateLimitStorage;
   /** How long a client may take for its headers and for its whole request. */
   requestTimeoutMs?: number;
   onFinished?: (finished: FinishedRequest) => void;
+  onAttempt?: (entry: AuditEntry) => void;
 }
 
 // A socket that never gets its request across is gone within 11 s, even while thousands of them are being looked through.
@@ -86,9 +92,12 @@ export function createFastifyAdapter(settings: Pick<HttpSettings, 'trustedProxie
 export function configureHttp(app: NestFastifyApplication, settings: HttpSettings): void {
   const adapter = app.getHttpAdapter();
   if (!(adapter instanceof HttpAdapter)) throw new Error('The application must be made with createFastifyAdapter');
-  const { log, rateLimit, rateLimitStorage = new FixedWindowStorage(), onFinished } = settings;
+  const { log, rateLimit, rateLimitStorage = new FixedWindowStorage(), onFinished, onAttempt } = settings;
   const limiter = new RateLimiter(rateLimit, rateLimitStorage);
-  adapter.open(new FrontDoor({ limiter, log, ...(onFinished && { onFinished }) }));
+  const gatekeeper = new Gatekeeper(settings.authenticator ?? null, rateLimit.enabled);
+  adapter.open(
+    new FrontDoor({ limiter, gatekeeper, log, ...(onFinished && { onFinished }), ...(onAttempt && { onAttempt }) }),
+  );
   app.useGlobalFilters(new ErrorFilter(adapter.routes, log));
   app.useGlobalInterceptors(new StrictParameters());
   app.useGlobalPipes(createValidationPipe());

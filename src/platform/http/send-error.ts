@@ -14,6 +14,7 @@ export function sendError(response: FastifyReply | ServerResponse, answer: Error
   }
   const body = toErrorBody(answer, requestId, new Date());
   if ('raw' in response) {
+    response.request.errorCode = answer.code;
     response
       .code(answer.status)
       .headers(answer.headers ?? {})

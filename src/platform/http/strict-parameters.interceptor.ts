@@ -1,6 +1,6 @@
 import type { CallHandler, ExecutionContext, NestInterceptor, Type } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
-import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import type { FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
@@ -35,7 +35,9 @@ export class StrictParameters implements NestInterceptor {
 
 function readDeclared(controller: Type, method: string): Declared {
   const args: Record<string, unknown> = Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, method) ?? {};
-  const types = new Set(Object.keys(args).map((key) => Number.parseInt(key, 10)));
+  // A parameter decorator of our own has a random prefix, which may begin with the number of another kind.
+  const own = Object.keys(args).filter((key) => !key.includes(CUSTOM_ROUTE_ARGS_METADATA));
+  const types = new Set(own.map((key) => Number.parseInt(key, 10)));
   const takesAll = types.has(RouteParamtypes.REQUEST);
   return { query: takesAll || types.has(RouteParamtypes.QUERY), body: takesAll || types.has(RouteParamtypes.BODY) };
 }

@@ -23,6 +23,17 @@ export interface RateLimitVerdict {
   remaining: number;
   resetEpochSeconds: number;
   retryAfterSeconds: number | null;
+  /** Every limit that the request was counted for. */
+  policies: readonly PolicyState[];
+}
+
+/** What the RateLimit and RateLimit-Policy headers say of one limit. */
+export interface PolicyState {
+  name: string;
+  limit: number;
+  windowSeconds: number;
+  remaining: number;
+  resetSeconds: number;
 }
 
 export class RateLimitExceeded extends AppError {
@@ -70,8 +81,9 @@ export class RateLimiter {
    */
   async admit(request: LimitedRequest): Promise<RateLimitVerdict | null> {
     let tightest: RateLimitVerdict | null = null;
+    const policies: PolicyState[] = [];
     for (const rule of this.rules.filter((candidate) => candidate.applies(request))) {
-      const verdict = this.toVerdict(rule, await this.count(rule, request.caller));
+      const verdict = this.toVerdict(rule, await this.count(rule, request.caller), policies);
       if (verdict.retryAfterSeconds !== null) return verdict;
       if (tightest === null || verdict.remaining < tightest.remaining) tightest = verdict;
     }
@@ -81,16 +93,21 @@ export class RateLimiter {
   private async count({ name, limit, windowMs }: Rule, caller: string): Promise<RateLimitRecord> {
     try {
       return await this.storage.increment(caller, windowMs, limit, 0, name);
-    } catch {
+    } catch (error) {
+      if (error instanceof AppError) throw error;
       return this.fallback.increment(caller, windowMs, limit, 0, name);
     }
   }
 
-  private toVerdict(rule: Rule, record: RateLimitRecord): RateLimitVerdict {
+  private toVerdict(rule: Rule, record: RateLimitRecord, policies: PolicyState[]): RateLimitVerdict {
     const wait = record.isBlocked ? Math.max(record.timeToBlockExpire, record.timeToExpire) : record.timeToExpire;
+    const remaining = record.isBlocked ? 0 : Math.max(0, rule.limit - record.totalHits);
+    const { name, limit, windowMs } = rule;
+    policies.push({ name, limit, windowSeconds: windowMs / 1000, remaining, resetSeconds: Math.ceil(wait) });
     return {
-      limit: rule.limit,
-      remaining: record.isBlocked ? 0 : Math.max(0, rule.limit - record.totalHits),
+      policies,
+      limit,
+      remaining,
       resetEpochSeconds: Math.ceil(this.now() / 1000 + wait),
       retryAfterSeconds: record.isBlocked ? Math.max(1, Math.ceil(wait)) : null,
     };

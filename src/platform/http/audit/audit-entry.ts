@@ -1,0 +1,71 @@
+import type { FastifyRequest } from 'fastify';
+import { operationOf } from '../auth/require-scope.js';
+import { shortened } from '../text-rules.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** There while a mutating request is served. */
+    audit?: { readonly isWritten: boolean };
+    /** What the answer calls the error; absent when all is well. */
+    errorCode?: string;
+  }
+}
+
+/** `accepted`: written with its effect. `unchanged`: served, and nothing had to be done. */
+export type AuditOutcome = 'accepted' | 'unchanged' | 'denied' | 'failed';
+
+export const AUDIT_OUTCOMES: readonly AuditOutcome[] = ['accepted', 'unchanged', 'denied', 'failed'];
+
+export interface AuditEntry {
+  readonly at: Date;
+  /** Null when nobody knows who asked. */
+  readonly teamId: string | null;
+  readonly actor: string;
+  /** The operation's name in the API document. */
+  readonly action: string;
+  readonly method: string;
+  readonly route: string;
+  readonly target: string | null;
+  readonly outcome: AuditOutcome;
+  readonly status: number | null;
+  readonly errorCode: string | null;
+  readonly requestId: string;
+  readonly ip: string;
+}
+
+const MUTATING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+const MAX_TARGET_LENGTH = 200;
+
+export function isMutating({ method }: Pick<FastifyRequest, 'method'>): boolean {
+  return MUTATING.has(method);
+}
+
+/** What a request says of itself; who asked for what, from where. */
+export function entryOf(
+  request: FastifyRequest,
+  ending: Pick<AuditEntry, 'at' | 'outcome' | 'status' | 'errorCode'>,
+  target: string | null = targetOf(request),
+): AuditEntry {
+  const route = request.routeOptions.url ?? '';
+  return {
+    ...ending,
+    teamId: request.caller?.teamId ?? null,
+    actor: request.caller?.actor ?? 'unknown',
+    action: operationOf(request) ?? `${request.method} ${route}`,
+    method: request.method,
+    route,
+    target,
+    requestId: request.id,
+    ip: request.ip,
+  };
+}
+
+export function outcomeOf(status: number): AuditOutcome {
+  if (status < 400) return 'unchanged';
+  return status === 401 || status === 403 ? 'denied' : 'failed';
+}
+
+function targetOf({ params }: FastifyRequest): string | null {
+  const ids = Object.values((params ?? {}) as Record<string, string>);
+  return ids.length === 0 ? null : shortened(ids.join('/'), MAX_TARGET_LENGTH);
+}

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditEntry as AuditRow } from '../../../generated/prisma/client.js';
+import { PrismaService } from '../../database/prisma.service.js';
+import type { Tx } from '../../database/unit-of-work.js';
+import type { Page } from '../pagination.js';
+import type { AuditEntry, AuditOutcome } from './audit-entry.js';
+
+export interface AuditFilter {
+  readonly teamId?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly target?: string;
+  readonly outcome?: AuditOutcome;
+  readonly requestId?: string;
+}
+
+export type KeptAuditEntry = AuditEntry & { readonly position: bigint };
+
+@Injectable()
+export class AuditRepository {
+  constructor(private readonly prisma: PrismaService) {}
+
+  async insert(entries: readonly AuditEntry[], tx: Tx = this.prisma): Promise<void> {
+    await tx.auditEntry.createMany({ data: [...entries] });
+  }
+
+  async list(filter: AuditFilter, { limit, offset }: Page): Promise<{ entries: KeptAuditEntry[]; total: number }> {
+    const where = { ...filter };
+    const [rows, total] = await Promise.all([
+      this.prisma.auditEntry.findMany({ where, orderBy: { position: 'desc' }, take: limit, skip: offset }),
+      this.prisma.auditEntry.count({ where }),
+    ]);
+    return { entries: rows.map(toEntry), total };
+  }
+}
+
+function toEntry(row: AuditRow): KeptAuditEntry {
+  return { ...row, outcome: row.outcome as AuditOutcome };
+}
