@@ -46,6 +46,7 @@ export function anInstance(overrides: Partial<Instance> = {}): Instance {
     billingMode: 'onDemand',
     spotPolicy: 'none',
     fallbackToOnDemand: false,
+    labels: {},
     readiness: null,
   } as const;
   return {

@@ -246,6 +246,7 @@ export class SimulatedWorld {
       billingMode: random.pick(['spot', 'onDemand']),
       spotPolicy: 'none',
       fallbackToOnDemand: random.chance(0.3),
+      labels: {},
       readiness: random.chance(0.2) ? { port: 8080, timeoutSeconds: 20 } : null,
     };
     this.request((service) => service.request(order, TEAM).then(({ id }) => void this.ordered.push(id)), 'order');

@@ -70,6 +70,7 @@ function anInstance(overrides: Partial<Instance>): Instance {
     billingMode: 'onDemand',
     spotPolicy: 'none',
     fallbackToOnDemand: false,
+    labels: {},
     readiness: null,
   } as const;
   return { ...newInstance('inst-a', 'team', order, NOW, 600_000), currentPlacementId: 'plc-a', ...overrides };
