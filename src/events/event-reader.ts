@@ -3,15 +3,13 @@ import { type EventCursor, encodeCursor, isAfter } from './domain/cursor.js';
 import type { EventType } from './event.js';
 import type { TailEntry } from './event-tail.js';
 
-/** What a reader may leave lying before it is cut off; it comes back with its Last-Event-ID. */
-const MAX_WAITING_BYTES = 512 * 1024;
-const MAX_STALL_MS = 30_000;
+/** A reader that takes nothing for so long is cut off; it comes back with its Last-Event-ID. */
+const MAX_STALL_MS = 10_000;
 
 /** One open stream: where it is in the log, and the connection it writes to. */
 export class EventReader {
-  /** Fed by the tail; until then it reads from the log by itself. */
+  /** Fed by the tail; otherwise it reads from the log by itself. */
   isLive = false;
-  private stalledSinceMs: number | null = null;
 
   constructor(
     private readonly response: ServerResponse,
@@ -24,6 +22,7 @@ export class EventReader {
     return !this.response.writableEnded && !this.response.destroyed;
   }
 
+  /** What lies waiting for the client is never more than a few events beyond this. */
   get isFull(): boolean {
     return this.response.writableNeedDrain;
   }
@@ -46,12 +45,8 @@ export class EventReader {
     if (isAfter(position, this.position)) this.position = position;
   }
 
-  beat(nowMs: number): void {
-    if (!this.isOpen) return;
-    if (this.response.writableLength === 0) this.stalledSinceMs = null;
-    else this.stalledSinceMs ??= nowMs;
-    if (this.stalledSinceMs !== null && nowMs - this.stalledSinceMs > MAX_STALL_MS) this.cut();
-    else this.write(`:\nid: ${encodeCursor(this.position)}\n\n`);
+  beat(): void {
+    if (!this.isFull) this.write(`:\nid: ${encodeCursor(this.position)}\n\n`);
   }
 
   /** Resolves when the client has taken what was written; false when it is gone or takes too long. */
@@ -80,8 +75,6 @@ export class EventReader {
   }
 
   private write(text: string): void {
-    if (!this.isOpen) return;
-    this.response.write(text);
-    if (this.response.writableLength > MAX_WAITING_BYTES) this.cut();
+    if (this.isOpen) this.response.write(text);
   }
 }

@@ -69,14 +69,13 @@ export class EventStreams implements OnModuleDestroy, BeforeApplicationShutdown 
   private readonly feed = (entries: readonly TailEntry[], position: EventCursor): void => {
     for (const reader of this.readers) {
       if (!reader.isLive) continue;
-      for (const entry of entries) reader.give(entry);
-      reader.moveTo(position);
+      if (giveAll(reader, entries)) reader.moveTo(position);
+      else this.waitFor(reader);
     }
   };
 
   private beat(): void {
-    const nowMs = performance.now();
-    for (const reader of this.readers) reader.beat(nowMs);
+    for (const reader of this.readers) reader.beat();
   }
 
   private forget(reader: EventReader): void {
@@ -116,8 +115,12 @@ export class EventStreams implements OnModuleDestroy, BeforeApplicationShutdown 
       const page = await this.events.listAfter(reader.position, filter, CATCH_UP_PAGE);
       if (giveAll(reader, page.events.map(toEntry))) reader.moveTo(page.next);
     }
-    if (reader.isLive) return;
-    // Waits for the client without keeping the others waiting.
+    if (!reader.isLive) this.waitFor(reader);
+  }
+
+  /** Until the client has taken what it was given; nobody else waits for it. */
+  private waitFor(reader: EventReader): void {
+    reader.isLive = false;
     void reader.drained().then((isOpen) => isOpen && this.enqueue(reader));
   }
 
