@@ -6,7 +6,7 @@ import { LogReplica } from '../support/log-replica.js';
 import { eventually } from '../support/world.js';
 
 const IS_PROOF = process.env['PROOF'] === '1';
-const DELIVERIES = IS_PROOF ? 20_000 : 1_000;
+const DELIVERIES = IS_PROOF ? Number(process.env['PROOF_DELIVERIES'] ?? 20_000) : 1_000;
 // A tenth of the promise while other tests share the machine; the whole of it in the proof.
 const AT_LEAST_PER_SECOND = IS_PROOF ? 1_000 : 50;
 const IDLE_P95_MS = IS_PROOF ? 100 : 2_000;
