@@ -29,7 +29,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     level: settings.logLevel,
     base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) },
   });
-  for (const secret of [settings.novitaApiKey, settings.webhookSecret, settings.bootstrapAdminKey])
+  for (const secret of [settings.novitaApiKey, settings.webhookSecret, settings.bootstrapAdminKey, settings.secretsKey])
     if (secret !== null) logging.scrubber.register(secret);
   logging.scrubber.registerPattern(API_KEY_PATTERN);
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -1,3 +1,5 @@
+import type { EventCursor } from './domain/cursor.js';
+
 /** Who or what caused a change. Keys and users are named by the part after the colon. */
 export type Actor = 'service' | 'observer' | 'schedule' | 'upstream' | `user:${string}`;
 
@@ -16,6 +18,11 @@ export interface NewEvent {
   /** The webhook body, made once and sent unchanged; null when no receiver is told. */
   readonly body: string | null;
   readonly occurredAt: Date;
+}
+
+/** An event as it stands in the log. */
+export interface RecordedEvent extends NewEvent {
+  readonly cursor: EventCursor;
 }
 
 /** The events that receivers are told about. */
@@ -40,6 +47,8 @@ export const LOGGED_TYPES = [
 ] as const;
 
 export type NotifiedType = (typeof NOTIFIED_TYPES)[number];
+export const EVENT_TYPES: readonly EventType[] = [...NOTIFIED_TYPES, ...LOGGED_TYPES];
+
 export type EventType = NotifiedType | (typeof LOGGED_TYPES)[number];
 
 export function isNotified(type: EventType): type is NotifiedType {

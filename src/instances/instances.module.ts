@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { InstanceEventsController } from './instance-events.controller.js';
 import { InstanceRecorder } from './instance-recorder.js';
 import { InstancesController } from './instances.controller.js';
 import { InstancesRepository } from './instances.repository.js';
@@ -11,7 +12,7 @@ import { StartTimes } from './start-times.js';
 
 @Module({
   imports: [EventsModule, WebhooksModule],
-  controllers: [InstancesController],
+  controllers: [InstanceEventsController, InstancesController],
   providers: [InstanceRecorder, InstancesRepository, InstancesService, Outcomes, PlacementsRepository, StartTimes],
   exports: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository],
 })

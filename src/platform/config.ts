@@ -36,6 +36,8 @@ export class Settings {
   readonly handoverMaxOverlapMs: number;
   readonly eventsRetentionDays: number;
   readonly webhookSecret: string | null;
+  /** Encrypts what is secret in the database; without it a key made once is kept beside the data. */
+  readonly secretsKey: string | null;
   readonly webhookAllowedHosts: readonly string[];
   readonly webhookAllowedCidrs: readonly string[];
   readonly rateLimitEnabled: boolean;
@@ -112,6 +114,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     handoverMaxOverlapMs: read.seconds('HANDOVER_MAX_OVERLAP_SECONDS', 300, 0, 86_400),
     eventsRetentionDays: read.integer('EVENTS_RETENTION_DAYS', 90, 1, 3650),
     webhookSecret: read.optional('WEBHOOK_SECRET'),
+    secretsKey: read.matching('SECRETS_KEY', /^.{16,1000}$/, 'at least 16 characters'),
     webhookAllowedHosts: read.list('WEBHOOK_ALLOWED_HOSTS'),
     webhookAllowedCidrs: read.list('WEBHOOK_ALLOWED_CIDRS'),
     rateLimitEnabled: read.flag('RATE_LIMIT_ENABLED', true),

@@ -6,6 +6,7 @@ import { PrismaService } from './database/prisma.service.js';
 import { UnitOfWork } from './database/unit-of-work.js';
 import { LeaseHandOver } from './database/lease-hand-over.js';
 import { Leases } from './database/leases.js';
+import { Notifications } from './database/notifications.js';
 import { Draining } from './draining.js';
 import { Random, SystemRandom } from './random.js';
 import { MetricsRegistry } from './telemetry/metrics-registry.js';
@@ -29,11 +30,12 @@ export class PlatformModule {
         PrismaService,
         UnitOfWork,
         Leases,
+        Notifications,
         Draining,
         LeaseHandOver,
         MetricsRegistry,
       ],
-      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, Draining, MetricsRegistry],
+      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, Notifications, Draining, MetricsRegistry],
     };
   }
 }

@@ -2,14 +2,27 @@ import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { hostname, networkInterfaces } from 'node:os';
 import { Settings } from '../platform/config.js';
 import { AddressGuard } from './address-guard.js';
+import { DeliveriesController } from './deliveries.controller.js';
+import { DeliveriesRepository } from './deliveries.repository.js';
+import { DeliveryEngine } from './delivery-engine.js';
+import { DeliveryRepository } from './delivery.repository.js';
 import { Dialler, TcpDialler } from './dialler.js';
 import { targetPolicy } from './domain/target-policy.js';
+import { EndpointsRepository } from './endpoints.repository.js';
 import { GuardedHttp } from './guarded-http.js';
+import { LogRetention } from './log-retention.js';
+import { LogRetentionRepository } from './log-retention.repository.js';
 import { NameResolver, SystemNameResolver } from './name-resolver.js';
 import { Outbox } from './outbox.js';
+import { OutboxRepository } from './outbox.repository.js';
+import { SecretBox } from './secret-box.js';
+import { SecretKeyRepository } from './secret-key.repository.js';
+import { WebhookFiguresRepository } from './webhook-figures.repository.js';
+import { WebhookMetrics } from './webhook-metrics.js';
 import { WebhookSender } from './webhook-sender.js';
-import { WebhooksRepository } from './webhooks.repository.js';
+import { WebhooksController } from './webhooks.controller.js';
 import { WebhooksSchedule } from './webhooks.schedule.js';
+import { WebhooksService } from './webhooks.service.js';
 
 function policyOf(settings: Settings) {
   // The sandbox's machines live at its own address; the trial could not probe them otherwise.
@@ -26,6 +39,7 @@ function policyOf(settings: Settings) {
 }
 
 @Module({
+  controllers: [DeliveriesController, WebhooksController],
   providers: [
     { provide: NameResolver, useClass: SystemNameResolver },
     { provide: Dialler, useClass: TcpDialler },
@@ -39,10 +53,21 @@ function policyOf(settings: Settings) {
       inject: [AddressGuard, Dialler],
       useFactory: (guard: AddressGuard, dialler: Dialler) => new GuardedHttp(guard, dialler),
     },
+    DeliveriesRepository,
+    DeliveryEngine,
+    DeliveryRepository,
+    EndpointsRepository,
+    LogRetention,
+    LogRetentionRepository,
     Outbox,
+    OutboxRepository,
+    SecretBox,
+    SecretKeyRepository,
+    WebhookFiguresRepository,
+    WebhookMetrics,
     WebhookSender,
-    WebhooksRepository,
     WebhooksSchedule,
+    WebhooksService,
   ],
   exports: [AddressGuard, GuardedHttp, Outbox],
 })

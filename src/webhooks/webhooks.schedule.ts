@@ -1,33 +1,38 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock } from '../platform/clock.js';
-import { Jobs } from '../platform/jobs/jobs.service.js';
-import { deliverWebhooks } from './webhooks.jobs.js';
-import { WebhooksRepository } from './webhooks.repository.js';
+import { DeliveryEngine } from './delivery-engine.js';
+import { LogRetention } from './log-retention.js';
 
-const LOOK_FOR_DUE_EVERY_MS = 1000;
-const AT_ONCE = 500;
+const LOOK_FOR_DUE_EVERY_MS = 1_000;
+const RENEW_EVERY_MS = 5_000;
+const SWEEP_EVERY_MS = 10 * 60_000;
 
 @Injectable()
 export class WebhooksSchedule {
   private readonly logger = new Logger(WebhooksSchedule.name);
 
   constructor(
-    private readonly webhooks: WebhooksRepository,
-    private readonly jobs: Jobs,
-    private readonly clock: Clock,
+    private readonly engine: DeliveryEngine,
+    private readonly retention: LogRetention,
   ) {}
 
+  /** Tries that are due by time, and whatever a notification was missed for. */
   @Interval(LOOK_FOR_DUE_EVERY_MS)
-  async wakeDueDeliveries(): Promise<void> {
-    try {
-      const endpointIds = await this.webhooks.listDueEndpointIds(this.clock.now(), AT_ONCE);
-      await this.jobs.enqueueAll(
-        deliverWebhooks,
-        endpointIds.map((endpointId) => ({ endpointId })),
-      );
-    } catch (error) {
-      this.logger.warn({ err: error }, 'a tick failed; the next one does its work');
-    }
+  wakeDueDeliveries(): void {
+    this.engine.wake();
+  }
+
+  @Interval(RENEW_EVERY_MS)
+  renewClaims(): Promise<void> {
+    return this.engine.renew().catch((error: unknown) => this.note(error));
+  }
+
+  @Interval(SWEEP_EVERY_MS)
+  sweepLog(): Promise<void> {
+    return this.retention.sweep().catch((error: unknown) => this.note(error));
+  }
+
+  private note(error: unknown): void {
+    this.logger.warn({ err: error }, 'a tick failed; the next one does its work');
   }
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface ReceivedWebhook {
+  readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly raw: string;
   readonly body: Record<string, unknown>;
@@ -28,6 +29,7 @@ export class WebhookReceiver {
       request.on('end', () => {
         const raw = Buffer.concat(chunks).toString('utf8');
         const webhook = {
+          url: request.url ?? '',
           headers: request.headers,
           raw,
           body: JSON.parse(raw) as Record<string, unknown>,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Breaker } from './breaker.js';
-import { afterFailure, afterSuccess, choosePassage, claimProbe, CLOSED_BREAKER, isToBeDisabled } from './breaker.js';
+import { afterFailure, afterSuccess, choosePassage, CLOSED_BREAKER, isToBeDisabled } from './breaker.js';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 
@@ -29,7 +29,7 @@ describe('the breaker of an endpoint', () => {
 
     expect(choosePassage(open, later(29_999))).toBe('wait');
     expect(choosePassage(open, later(30_000))).toBe('probe');
-    expect(choosePassage(claimProbe(open, later(30_000)), later(30_000))).toBe('wait');
+    expect(choosePassage(afterFailure(open, 'probe', later(30_000)), later(30_000))).toBe('wait');
   });
 
   it('probes less and less often, but at least every five minutes', () => {
@@ -40,7 +40,7 @@ describe('the breaker of an endpoint', () => {
       const next = breaker.nextProbeAt ?? at;
       waitsS.push((next.getTime() - at.getTime()) / 1000);
       at = next;
-      breaker = afterFailure(claimProbe(breaker, at), 'probe', at);
+      breaker = afterFailure(breaker, 'probe', at);
     }
 
     expect(waitsS).toEqual([30, 60, 120, 240, 300, 300, 300]);
@@ -55,9 +55,9 @@ describe('the breaker of an endpoint', () => {
     expect(after.failuresInRow).toBe(6);
   });
 
-  it('pulls waiting deliveries forward at the first success after a failure', () => {
+  it('pulls waiting deliveries forward at the first success after an outage, not after a single refusal', () => {
     expect(afterSuccess(failing(5))).toEqual({ breaker: CLOSED_BREAKER, pullsForward: true });
-    expect(afterSuccess(failing(1)).pullsForward).toBe(true);
+    expect(afterSuccess(failing(4)).pullsForward).toBe(false);
     expect(afterSuccess(CLOSED_BREAKER).pullsForward).toBe(false);
   });
 

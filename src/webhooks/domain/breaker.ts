@@ -8,7 +8,7 @@ export interface Breaker {
   failingSince: Date | null;
 }
 
-/** `probe`: send the oldest event, and only that one. */
+/** `probe`: send the oldest event, and only that one. Only one replica at a time works on a receiver, so nobody else probes. */
 export type Passage = 'send' | 'probe' | 'wait';
 
 export interface Recovery {
@@ -29,13 +29,9 @@ export function choosePassage(breaker: Breaker, now: Date): Passage {
   return breaker.nextProbeAt <= now ? 'probe' : 'wait';
 }
 
-/** Stored before the probe is sent, so that two replicas do not both probe. */
-export function claimProbe(breaker: Breaker, now: Date): Breaker {
-  return { ...breaker, nextProbeAt: nextProbeAt(breaker.failedProbes + 1, now) };
-}
-
 export function afterSuccess(breaker: Breaker): Recovery {
-  return { breaker: CLOSED_BREAKER, pullsForward: breaker.failuresInRow > 0 };
+  // Only after an outage: a single event that a healthy receiver refuses would else use up its tries within seconds.
+  return { breaker: CLOSED_BREAKER, pullsForward: breaker.nextProbeAt !== null };
 }
 
 export function afterFailure(breaker: Breaker, passage: 'send' | 'probe', now: Date): Breaker {

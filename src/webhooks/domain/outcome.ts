@@ -1,7 +1,10 @@
 import type { UrlRefusal } from './target-url.js';
 
-/** Why nothing, or only something unreadable, came back. `timeout` is the total deadline; a silent connect is `connect`. */
-export type FailureClass = 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' | 'protocol';
+/**
+ * Why nothing, or only something unreadable, came back. `timeout` is the total deadline; a silent connect is `connect`.
+ * `signing`: nothing was sent, because the receiver's secret cannot be read.
+ */
+export type FailureClass = 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' | 'protocol' | 'signing';
 
 export type TargetRefusal = UrlRefusal | 'too-many-addresses' | 'connected-elsewhere';
 

@@ -33,3 +33,15 @@ export function webhookBody({ type, occurredAt, instance, error, migration }: No
       : { instance: { id, name, ...(connectionDetails === null ? {} : { connectionDetails }) } }),
   });
 }
+
+/** What a test delivery carries: the shape of a real one, and an event name that no real one has. */
+export function sampleBody(now: Date): string {
+  const connectionDetails = { ssh: 'ssh root@inst-test.example.com', jupyter: 'https://inst-test.example.com:8888' };
+  return JSON.stringify({
+    event: 'webhook.test',
+    instanceId: 'inst-test',
+    status: 'running',
+    timestamp: now.toISOString(),
+    instance: { id: 'inst-test', name: 'test-instance', connectionDetails },
+  });
+}

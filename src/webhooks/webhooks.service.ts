@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import type { NotifiedType } from '../events/event.js';
+import { InvalidRequest } from '../platform/app-error.js';
+import { Clock } from '../platform/clock.js';
+import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
+import type { Caller } from '../platform/http/caller.js';
+import type { Page } from '../platform/http/pagination.js';
+import { Random } from '../platform/random.js';
+import { AddressGuard } from './address-guard.js';
+import { CLOSED_BREAKER } from './domain/breaker.js';
+import { type Endpoint, rotate } from './domain/endpoint.js';
+import type { Outcome } from './domain/outcome.js';
+import { sampleBody } from './domain/payload.js';
+import { makeSecret } from './domain/signature.js';
+import { EndpointsRepository } from './endpoints.repository.js';
+import { SecretBox } from './secret-box.js';
+import { WebhookSender } from './webhook-sender.js';
+import { TooManyWebhooks, WebhookNotFound, WebhookOfInstances } from './webhooks.errors.js';
+
+export interface Subscription {
+  readonly url: string;
+  /** None means all. */
+  readonly eventTypes: readonly NotifiedType[];
+  readonly enabled: boolean;
+}
+
+const MAX_SUBSCRIPTIONS = 50;
+const SECRET_BYTES = 32;
+
+/** The receivers of a team: its standing subscriptions, and those that its instances have named. */
+@Injectable()
+export class WebhooksService {
+  constructor(
+    private readonly endpoints: EndpointsRepository,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly guard: AddressGuard,
+    private readonly box: SecretBox,
+    private readonly sender: WebhookSender,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  /** The secret is shown this once. @throws TooManyWebhooks */
+  async subscribe(wish: Subscription, caller: Caller): Promise<{ endpoint: Endpoint; secret: string }> {
+    const url = await this.checkedUrl(wish.url);
+    const now = this.clock.now();
+    const id = `whe_${this.random.ulid(now)}`;
+    const secret = makeSecret(randomBytes(SECRET_BYTES));
+    const fresh: Endpoint = {
+      id,
+      teamId: caller.teamId,
+      kind: 'subscription',
+      url,
+      eventTypes: wish.eventTypes,
+      state: 'enabled',
+      disabledReason: null,
+      disabledAt: null,
+      secrets: rotate([], await this.box.seal(secret, id), now),
+      breaker: CLOSED_BREAKER,
+      lastSuccessAt: null,
+      lastFailureAt: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+    const endpoint = wish.enabled ? fresh : switchedOff(fresh, now);
+    await this.unitOfWork.run(async (tx) => {
+      if ((await this.endpoints.countSubscriptions(caller.teamId, tx)) >= MAX_SUBSCRIPTIONS)
+        throw new TooManyWebhooks(MAX_SUBSCRIPTIONS);
+      await this.endpoints.insert(endpoint, tx);
+    });
+    return { endpoint, secret };
+  }
+
+  async list(page: Page, caller: Caller): Promise<{ endpoints: Endpoint[]; total: number }> {
+    return this.endpoints.list(caller.teamId, page);
+  }
+
+  /** @throws WebhookNotFound, also for another team's */
+  async get(id: string, caller: Caller): Promise<Endpoint> {
+    const endpoint = await this.endpoints.findForTeam(id, caller.teamId);
+    if (endpoint === null) throw new WebhookNotFound();
+    return endpoint;
+  }
+
+  /** Switching it on lets everything that is held for it go at once. */
+  async change(id: string, wish: Partial<Subscription>, caller: Caller): Promise<Endpoint> {
+    const url = wish.url === undefined ? undefined : await this.checkedUrl(wish.url);
+    return this.edit(id, caller, async (endpoint, now, tx) => {
+      if (endpoint.kind === 'instance' && (url !== undefined || wish.eventTypes !== undefined))
+        throw new WebhookOfInstances();
+      const edited = { ...endpoint, url: url ?? endpoint.url, eventTypes: wish.eventTypes ?? endpoint.eventTypes };
+      if (wish.enabled === false) return endpoint.state === 'disabled' ? edited : switchedOff(edited, now);
+      const isReset = url !== undefined || (wish.enabled === true && endpoint.state === 'disabled');
+      if (!isReset) return edited;
+      await this.endpoints.makePendingDue(id, now, tx);
+      return { ...(wish.enabled === true ? switchedOn(edited) : edited), breaker: CLOSED_BREAKER };
+    });
+  }
+
+  /** What still waits for it is never sent. */
+  async unsubscribe(id: string, caller: Caller): Promise<void> {
+    await this.edit(id, caller, async (endpoint, _now, tx) => {
+      if (endpoint.kind === 'instance') throw new WebhookOfInstances();
+      await this.endpoints.cancelPending(id, tx);
+      return { ...endpoint, state: 'deleted', secrets: [] };
+    });
+  }
+
+  /** Webhooks carry signatures of the old and the new secret for a day. */
+  async rotateSecret(id: string, caller: Caller): Promise<{ endpoint: Endpoint; secret: string }> {
+    const secret = makeSecret(randomBytes(SECRET_BYTES));
+    const sealed = await this.box.seal(secret, id);
+    const endpoint = await this.edit(id, caller, async (known, now) => {
+      if (known.kind === 'instance') throw new WebhookOfInstances();
+      return { ...known, secrets: rotate(known.secrets, sealed, now) };
+    });
+    return { endpoint, secret };
+  }
+
+  /** Sends a sample right now, whatever state the receiver is in; it leaves no trace in the log. */
+  async sendTest(id: string, caller: Caller): Promise<Outcome> {
+    const endpoint = await this.get(id, caller);
+    const now = this.clock.now();
+    const message = { eventId: `evt_${this.random.ulid(now)}`, body: sampleBody(now), sequence: 0, attempt: 1 };
+    return this.sender.send(endpoint.url, message, await this.sender.secretsOf(endpoint));
+  }
+
+  private async edit(
+    id: string,
+    caller: Caller,
+    change: (endpoint: Endpoint, now: Date, tx: Tx) => Promise<Endpoint>,
+  ): Promise<Endpoint> {
+    return this.unitOfWork.run(async (tx) => {
+      const endpoint = await this.endpoints.lockForTeam(id, caller.teamId, tx);
+      if (endpoint === null) throw new WebhookNotFound();
+      const now = this.clock.now();
+      const changed = { ...(await change(endpoint, now, tx)), updatedAt: now };
+      await this.endpoints.update(changed, tx);
+      await this.endpoints.wakeSenders(tx);
+      return changed;
+    });
+  }
+
+  private async checkedUrl(url: string): Promise<string> {
+    const verdict = await this.guard.checkAtRegistration(url);
+    if (!verdict.allowed) throw new InvalidRequest('url', `This URL is not allowed: ${verdict.because}`);
+    return verdict.url;
+  }
+}
+
+function switchedOff(endpoint: Endpoint, now: Date): Endpoint {
+  return { ...endpoint, state: 'disabled', disabledReason: 'user', disabledAt: now };
+}
+
+function switchedOn(endpoint: Endpoint): Endpoint {
+  return { ...endpoint, state: 'enabled', disabledReason: null, disabledAt: null };
+}

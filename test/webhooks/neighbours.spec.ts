@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { LogReplica } from '../support/log-replica.js';
+import { WebhookReceiver } from '../support/webhook-receiver.js';
+import { eventually } from '../support/world.js';
+
+const IS_PROOF = process.env['PROOF'] === '1';
+const PENDING_EACH = IS_PROOF ? 1_000 : 100;
+const HEALTHY_EVENTS = 60;
+const P95_MS = IS_PROOF ? 1_000 : 5_000;
+
+type Behaviour = (response: ServerResponse) => void;
+
+const silent: Behaviour = () => undefined;
+const dripping: Behaviour = (response) => {
+  response.writeHead(200, { 'content-type': 'text/plain' });
+  const timer = setInterval(() => response.write('.'), 200);
+  response.once('close', () => clearInterval(timer));
+};
+const endless: Behaviour = (response) => {
+  response.writeHead(500);
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+  const pour = (): void => {
+    while (!response.destroyed && response.write(chunk));
+  };
+  response.on('drain', pour);
+  pour();
+};
+
+describe('noisy neighbours', () => {
+  let database: TestDatabase;
+  let healthy: WebhookReceiver;
+  let replica: LogReplica;
+  const noisy: Server[] = [];
+  const urls: string[] = [];
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    healthy = await WebhookReceiver.start();
+    for (const behave of [silent, dripping, endless]) {
+      const server = createServer((request, response) => {
+        request.resume();
+        response.on('error', () => undefined);
+        behave(response);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      noisy.push(server);
+      urls.push(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    }
+    const hosts = [healthy.host, ...urls.map((url) => new URL(url).host)].join(',');
+    replica = await LogReplica.start({ databaseUrl: database.url, env: { WEBHOOK_ALLOWED_HOSTS: hosts } });
+  });
+
+  afterAll(async () => {
+    for (const server of noisy) server.closeAllConnections();
+    await replica.stop();
+    for (const server of noisy) server.close();
+    await healthy.stop();
+    await database.drop();
+  });
+
+  it(`with ${PENDING_EACH} events waiting for each of them do not hold up anybody else`, async () => {
+    for (let count = 0; count < PENDING_EACH; count += 1)
+      await Promise.all(urls.map((url, index) => replica.write(`inst-${index}-${count}`, { webhookUrl: url })));
+    const memoryBefore = process.memoryUsage.rss();
+    const delays: number[] = [];
+
+    for (let count = 0; count < HEALTHY_EVENTS; count += 1) {
+      const { id } = await replica.write(`inst-healthy-${count % 10}`, { webhookUrl: `${healthy.url}/${count % 10}` });
+      const committedAt = Date.now();
+      const { at } = await eventually(async () => healthy.received.find(({ headers }) => headers['webhook-id'] === id));
+      delays.push(at - committedAt);
+    }
+
+    delays.sort((a, b) => a - b);
+    expect(delays[Math.floor(delays.length * 0.95)]).toBeLessThanOrEqual(P95_MS);
+    expect(process.memoryUsage.rss() - memoryBefore).toBeLessThan(100 * 1024 * 1024);
+  }, 300_000);
+});
