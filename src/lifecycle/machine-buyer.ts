@@ -133,9 +133,9 @@ export class MachineBuyer {
     const after = moveTo(instance, 'buying', now, { currentPlacementId: placement.id, nextCheckAt: leaseUntil });
     const buying = await this.recorder.record({ before: instance, after, bought: placement });
     if (buying === null) return true;
-    // A process that was stopped here for long must not send: others have drawn their conclusions by now.
-    if (this.clock.now() > sendBefore) return true;
     try {
+      // A process that was stopped here for long must not send: others have drawn their conclusions by now.
+      if (this.clock.now() > sendBefore) throw new NovitaError('rate-limited', 'not-sent', 'create', 'TOO_LATE');
       const { productId, clusterId, billingMode, gpuNum, uniqueName } = placement;
       const { rootfsSizeGb } = instance;
       const order = { name: uniqueName, productId, clusterId, gpuNum, rootfsSizeGb, billingMode, template };

@@ -37,9 +37,9 @@ export class BlackHole {
     this.isSilent = false;
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
+    this.server.close();
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
   }
 
   private forward(near: Socket, { host, port }: { host: string; port: number }): void {

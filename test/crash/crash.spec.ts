@@ -127,7 +127,7 @@ describe('a service that is killed over and over', () => {
     lanes = await Promise.all(Array.from({ length: LANES }, (_, index) => Lane.start(proof.seed + index)));
   }, 120_000);
 
-  afterAll(() => Promise.all(lanes.map((lane) => lane.stop())));
+  afterAll(() => Promise.all(lanes.map((lane) => lane.stop())), 120_000);
 
   it(
     `leaves no machine without an owner and buys none twice in ${KILLS} kills at every step of its work`,

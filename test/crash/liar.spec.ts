@@ -60,7 +60,7 @@ describe('an upstream that lies', () => {
     await sandbox.control('/stock', { count: 1_000_000 });
   }, 120_000);
 
-  afterAll(() => proofWorld.stop());
+  afterAll(() => proofWorld.stop(), 120_000);
 
   it(
     `leaves no machine without an owner and buys none twice in ${ORDERS} orders, half of them deleted`,

@@ -45,7 +45,7 @@ describe('a service whose Postgres is restarted under load', () => {
     await proofWorld.stop();
     await stopPostgres(directory);
     await rm(directory, { recursive: true, force: true });
-  });
+  }, 120_000);
 
   it(
     `loses nothing that it acknowledged, says 503 meanwhile and is ready again at once, ${RESTARTS} times`,

@@ -23,11 +23,11 @@ describe('a service with a peer that falls silent', () => {
   const receivers: WebhookReceiver[] = [];
 
   afterEach(async () => {
+    for (const hole of holes.splice(0)) hole.stop();
     await world?.stop();
     world = undefined;
-    await Promise.all(holes.splice(0).map((hole) => hole.stop()));
     await Promise.all(receivers.splice(0).map((receiver) => receiver.stop()));
-  });
+  }, 120_000);
 
   it(
     'towards Postgres fails its requests soon, and is healthy soon after',

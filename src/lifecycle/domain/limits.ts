@@ -32,5 +32,5 @@ export function limitsOf(settings: Settings): Limits {
 
 /** How long after its intent a create may still be sent: it waits for its turn in the shared budget. */
 export function createSendWithinMs({ createTimeoutMs }: Limits): number {
-  return Math.min(20_000, createTimeoutMs / 2);
+  return Math.min(20_000, createTimeoutMs);
 }
