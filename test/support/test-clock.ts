@@ -13,6 +13,10 @@ export class TestClock extends Clock {
     return new Date(this.startedAtMs + (Date.now() - this.startedAtMs) * this.speed + this.skippedMs);
   }
 
+  override monotonicMs(): number {
+    return this.now().getTime();
+  }
+
   skip(ms: number): void {
     this.skippedMs += ms;
   }
