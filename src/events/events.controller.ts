@@ -1,7 +1,8 @@
 import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ANONYMOUS } from '../platform/http/caller.js';
+import { RequireScope } from '../platform/http/auth/require-scope.js';
+import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import { encodeCursor } from './domain/cursor.js';
 import { EventStreams } from './event-streams.js';
@@ -18,16 +19,21 @@ export class EventsController {
 
   /** What happened, the oldest first. Reading on from `nextCursor` misses nothing, also of changes that commit out of order. */
   @Get()
+  @RequireScope('instances:read')
   @ApiOkResponse({ type: EventList })
   @ApiErrors(400, 410)
-  async listEvents(@Query() { after, types, limit }: ListEventsQuery): Promise<EventList> {
+  async listEvents(
+    @Query() { after, types, limit }: ListEventsQuery,
+    @CurrentCaller() caller: Caller,
+  ): Promise<EventList> {
     const cursor = after === undefined ? null : await this.events.readCursor(after, 'after');
-    const page = await this.events.list({ after: cursor, types: types ?? null, limit }, ANONYMOUS);
+    const page = await this.events.list({ after: cursor, types: types ?? null, limit }, caller);
     return { events: page.events.map(toEventDto), nextCursor: encodeCursor(page.next), hasMore: page.hasMore };
   }
 
   /** The same, live, as Server-Sent Events: each has its cursor as `id` and the event as JSON in `data`. */
   @Get('stream')
+  @RequireScope('instances:read')
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
@@ -43,11 +49,12 @@ export class EventsController {
     @Query() { after, types }: StreamEventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res() reply: FastifyReply,
+    @CurrentCaller() caller: Caller,
   ): Promise<void> {
     const place = lastEventId === undefined || lastEventId === '' ? after : lastEventId;
     const field = place === after ? 'after' : 'Last-Event-ID';
     const cursor = place === undefined ? null : await this.events.readCursor(place, field);
-    await this.streams.open(reply.raw, { after: cursor, types: types ?? null }, ANONYMOUS);
+    await this.streams.open(reply.raw, { after: cursor, types: types ?? null }, caller);
     reply.hijack();
   }
 }

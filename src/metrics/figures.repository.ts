@@ -36,7 +36,8 @@ export class FiguresRepository {
              COALESCE(s.machines_seen, 0)::int AS "machinesSeen",
              COALESCE((SELECT sum(price_per_hour_micros * extract(epoch FROM COALESCE(billed_to, clock_timestamp()) - billed_from))
                          FROM placements WHERE billed_from IS NOT NULL), 0)::float8 / 3600 / 1000000 AS "spendUsd"
-        FROM (SELECT min(created_at) AS oldest, count(*) AS pending FROM webhook_deliveries WHERE state = 'pending') w
+        FROM (SELECT min(created_at) AS oldest, count(*) AS pending FROM webhook_deliveries
+               WHERE state = 'pending' AND endpoint_id IN (SELECT id FROM webhook_endpoints WHERE state = 'enabled')) w
         LEFT JOIN (SELECT completed_at, machines_seen FROM sweeps WHERE name = 'observer') s ON true`;
     if (figures === undefined) throw new Error('The figures query returned no row');
     return figures;
@@ -57,7 +58,11 @@ export class FiguresRepository {
   }
 
   async countEndpoints(): Promise<ReadonlyMap<string, number>> {
-    const groups = await this.prisma.webhookEndpoint.groupBy({ by: ['state'], _count: true });
+    const groups = await this.prisma.webhookEndpoint.groupBy({
+      by: ['state'],
+      where: { state: { not: 'deleted' } },
+      _count: true,
+    });
     return new Map(groups.map(({ state, _count }) => [state, _count]));
   }
 }

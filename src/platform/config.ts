@@ -114,7 +114,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     handoverMaxOverlapMs: read.seconds('HANDOVER_MAX_OVERLAP_SECONDS', 300, 0, 86_400),
     eventsRetentionDays: read.integer('EVENTS_RETENTION_DAYS', 90, 1, 3650),
     webhookSecret: read.optional('WEBHOOK_SECRET'),
-    secretsKey: read.matching('SECRETS_KEY', /^.{16,1000}$/, 'at least 16 characters'),
+    secretsKey: read.secret('SECRETS_KEY', 16),
     webhookAllowedHosts: read.list('WEBHOOK_ALLOWED_HOSTS'),
     webhookAllowedCidrs: read.list('WEBHOOK_ALLOWED_CIDRS'),
     rateLimitEnabled: read.flag('RATE_LIMIT_ENABLED', true),

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import type { Tx } from '../platform/database/unit-of-work.js';
 import type { Page } from '../platform/http/pagination.js';
 
 /** `held`: pending at a receiver that is switched off. */
@@ -91,19 +92,17 @@ export class DeliveriesRepository {
    * Puts deliveries back into their instances' lines with all their tries; the oldest first when there are more than `limit`.
    * What still waits becomes due at once. @returns how many.
    */
-  async redeliver(filter: DeliveryFilter & { id?: string }, now: Date, limit: number): Promise<number> {
+  async redeliver(filter: DeliveryFilter & { id?: string }, now: Date, limit: number, tx: Tx): Promise<number> {
     const one = filter.id === undefined ? Prisma.empty : Prisma.sql`AND d.id = ${filter.id}`;
-    return this.prisma.$transaction(async (tx) => {
-      const count = await tx.$executeRaw`
-        UPDATE webhook_deliveries t
-           SET state = 'pending', attempts = 0, client_errors = 0, parked = false, next_attempt_at = ${now}, delivered_at = NULL
-          FROM (SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-                 WHERE ${matches(filter)} ${one} AND w.state <> 'deleted'
-                 ORDER BY d.created_at, d.id LIMIT ${limit} FOR UPDATE OF d) chosen
-         WHERE t.id = chosen.id`;
-      await tx.$executeRaw`SELECT pg_notify('events', '')`;
-      return count;
-    });
+    const count = await tx.$executeRaw`
+      UPDATE webhook_deliveries t
+         SET state = 'pending', attempts = 0, client_errors = 0, parked = false, next_attempt_at = ${now}, delivered_at = NULL
+        FROM (SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
+               WHERE ${matches(filter)} ${one} AND w.state <> 'deleted'
+               ORDER BY d.created_at, d.id LIMIT ${limit} FOR UPDATE OF d) chosen
+       WHERE t.id = chosen.id`;
+    await tx.$executeRaw`SELECT pg_notify('events', '')`;
+    return count;
   }
 }
 

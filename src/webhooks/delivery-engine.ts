@@ -1,9 +1,11 @@
-import { type BeforeApplicationShutdown, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { EVENTS_CHANNEL } from '../events/event-tail.js';
 import { Batcher } from '../platform/batcher.js';
 import { Clock } from '../platform/clock.js';
+import { workSignals } from '../platform/telemetry/work-signals.js';
 import { isConnectionLoss } from '../platform/database/connection-loss.js';
 import { Notifications } from '../platform/database/notifications.js';
+import { Draining } from '../platform/draining.js';
 import { Random } from '../platform/random.js';
 import {
   type AttemptRecord,
@@ -16,7 +18,6 @@ import type { Consequence } from './domain/attempt.js';
 import type { Outcome } from './domain/outcome.js';
 import { type Desk, EndpointWorker } from './endpoint-worker.js';
 import { CannotOpen } from './secret-box.js';
-import { type AttemptOutcome, WebhookMetrics } from './webhook-metrics.js';
 import { WebhookSender } from './webhook-sender.js';
 
 /** Renewed while it is in use; a replica that dies is followed by another after this time. */
@@ -37,7 +38,7 @@ const FINISH_WITHIN_MS = 5_000;
 
 /** Sends what the outbox holds. Every replica runs one; the rows say who works on which receiver. */
 @Injectable()
-export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
+export class DeliveryEngine implements OnModuleInit {
   private readonly logger = new Logger(DeliveryEngine.name);
   private readonly workers = new Map<string, EndpointWorker>();
   private readonly secrets = new WeakMap<ClaimedEndpoint, Promise<readonly string[]>>();
@@ -52,10 +53,10 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
   constructor(
     private readonly deliveries: DeliveryRepository,
     private readonly sender: WebhookSender,
-    private readonly metrics: WebhookMetrics,
     private readonly notifications: Notifications,
     private readonly clock: Clock,
     random: Random,
+    draining: Draining,
   ) {
     this.loads = new Batcher((asked) => this.deliveries.loadDue(asked, this.clock.now()), MAX_BATCH);
     this.records = new Batcher((records) => this.recordSurely(records), MAX_BATCH);
@@ -75,6 +76,7 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
       report: (error, endpointId) =>
         this.logger.warn({ err: error, endpointId }, 'deliveries to a receiver were broken off'),
     };
+    draining.handOver(() => this.handOver());
   }
 
   onModuleInit(): void {
@@ -99,8 +101,8 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
     }
   }
 
-  // Before the HTTP server closes: what is under way gets a moment, the rest is handed back at once.
-  async beforeApplicationShutdown(): Promise<void> {
+  /** What is under way gets a moment, the rest is handed back at once. */
+  private async handOver(): Promise<void> {
     this.isClosing = true;
     for (const worker of this.workers.values()) worker.stop();
     const giveUpAtMs = performance.now() + FINISH_WITHIN_MS;
@@ -175,7 +177,9 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
   private async recordSurely(records: readonly AttemptRecord[]): Promise<boolean[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.deliveries.record(records, LEASE_MS);
+        const written = await this.deliveries.record(records, LEASE_MS);
+        for (const isWritten of written) if (!isWritten) workSignals.overtaken.tell({ record: 'delivery' });
+        return written;
       } catch (error) {
         if (attempt >= RECORD_TRIES || !isConnectionLoss(error)) throw error;
         await pause(RECORD_RETRY_MS);
@@ -191,13 +195,14 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
     isProbe: boolean,
   ): void {
     const { because, disabledBecause } = consequence;
-    this.metrics.countAttempt(outcomeOf(consequence, isProbe));
+    workSignals.webhookAttempted.tell({ outcome: labelOf(outcome) });
     const facts = {
       endpointId: endpoint.id,
       eventId: delivery.eventId,
       instanceId: delivery.instanceId,
       attempt: delivery.attempts + 1,
       ...(outcome.kind === 'answered' ? { status: outcome.status } : {}),
+      ...(isProbe ? { isProbe } : {}),
       durationMs: outcome.durationMs,
     };
     if (because === null) this.logger.debug(facts, 'webhook delivered');
@@ -210,11 +215,10 @@ export class DeliveryEngine implements OnModuleInit, BeforeApplicationShutdown {
   }
 }
 
-function outcomeOf({ state, disabledBecause }: Consequence, isProbe: boolean): AttemptOutcome {
-  if (state === 'delivered') return 'delivered';
-  if (disabledBecause === 'gone') return 'gone';
-  if (state === 'failed') return 'exhausted';
-  return isProbe ? 'probe-failed' : 'retry';
+/** `2xx` and so on when there was an answer. */
+function labelOf(outcome: Outcome): string {
+  if (outcome.kind === 'answered') return `${Math.floor(outcome.status / 100)}xx`;
+  return outcome.kind === 'refused' ? 'refused' : outcome.class;
 }
 
 function holdOf({ endpoint }: EndpointWorker): { id: string; token: string } {

@@ -177,6 +177,10 @@ export function toWebhookDto(endpoint: Endpoint): WebhookDto {
   };
 }
 
+export function toWebhookWithSecret({ endpoint, secret }: { endpoint: Endpoint; secret: string }): WebhookWithSecret {
+  return { ...toWebhookDto(endpoint), secret };
+}
+
 export function toWebhookTestResult(outcome: Outcome): WebhookTestResult {
   const status = outcome.kind === 'answered' ? outcome.status : null;
   const delivered = status !== null && status >= 200 && status <= 299;

@@ -17,8 +17,6 @@ import { Outbox } from './outbox.js';
 import { OutboxRepository } from './outbox.repository.js';
 import { SecretBox } from './secret-box.js';
 import { SecretKeyRepository } from './secret-key.repository.js';
-import { WebhookFiguresRepository } from './webhook-figures.repository.js';
-import { WebhookMetrics } from './webhook-metrics.js';
 import { WebhookSender } from './webhook-sender.js';
 import { WebhooksController } from './webhooks.controller.js';
 import { WebhooksSchedule } from './webhooks.schedule.js';
@@ -63,8 +61,6 @@ function policyOf(settings: Settings) {
     OutboxRepository,
     SecretBox,
     SecretKeyRepository,
-    WebhookFiguresRepository,
-    WebhookMetrics,
     WebhookSender,
     WebhooksSchedule,
     WebhooksService,

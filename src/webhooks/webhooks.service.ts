@@ -4,6 +4,7 @@ import type { NotifiedType } from '../events/event.js';
 import { InvalidRequest } from '../platform/app-error.js';
 import { Clock } from '../platform/clock.js';
 import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
+import { concerning } from '../platform/http/audit/audit-trail.js';
 import type { Caller } from '../platform/http/caller.js';
 import type { Page } from '../platform/http/pagination.js';
 import { Random } from '../platform/random.js';
@@ -25,6 +26,14 @@ export interface Subscription {
   readonly enabled: boolean;
 }
 
+/** A receiver and its new secret, which is known only now. */
+export interface Disclosed {
+  readonly endpoint: Endpoint;
+  readonly secret: string;
+}
+
+type Keep = (made: Disclosed, tx: Tx) => Promise<void>;
+
 const MAX_SUBSCRIPTIONS = 50;
 const SECRET_BYTES = 32;
 
@@ -42,7 +51,7 @@ export class WebhooksService {
   ) {}
 
   /** The secret is shown this once. @throws TooManyWebhooks */
-  async subscribe(wish: Subscription, caller: Caller): Promise<{ endpoint: Endpoint; secret: string }> {
+  async subscribe(wish: Subscription, caller: Caller, keep?: Keep): Promise<Disclosed> {
     const url = await this.checkedUrl(wish.url);
     const now = this.clock.now();
     const id = `whe_${this.random.ulid(now)}`;
@@ -64,10 +73,12 @@ export class WebhooksService {
       updatedAt: now,
     };
     const endpoint = wish.enabled ? fresh : switchedOff(fresh, now);
+    concerning(id);
     await this.unitOfWork.run(async (tx) => {
       if ((await this.endpoints.countSubscriptions(caller.teamId, tx)) >= MAX_SUBSCRIPTIONS)
         throw new TooManyWebhooks(MAX_SUBSCRIPTIONS);
       await this.endpoints.insert(endpoint, tx);
+      await keep?.({ endpoint, secret }, tx);
     });
     return { endpoint, secret };
   }
@@ -108,12 +119,14 @@ export class WebhooksService {
   }
 
   /** Webhooks carry signatures of the old and the new secret for a day. */
-  async rotateSecret(id: string, caller: Caller): Promise<{ endpoint: Endpoint; secret: string }> {
+  async rotateSecret(id: string, caller: Caller, keep?: Keep): Promise<Disclosed> {
     const secret = makeSecret(randomBytes(SECRET_BYTES));
     const sealed = await this.box.seal(secret, id);
-    const endpoint = await this.edit(id, caller, async (known, now) => {
+    const endpoint = await this.edit(id, caller, async (known, now, tx) => {
       if (known.kind === 'instance') throw new WebhookOfInstances();
-      return { ...known, secrets: rotate(known.secrets, sealed, now) };
+      const rotated = { ...known, secrets: rotate(known.secrets, sealed, now), updatedAt: now };
+      await keep?.({ endpoint: rotated, secret }, tx);
+      return rotated;
     });
     return { endpoint, secret };
   }

@@ -21,6 +21,8 @@ const SCOPES = [
 interface Row {
   readonly scope: string | null;
   readonly body?: () => unknown;
+  /** What keeps it from answering for ever. */
+  readonly query?: string;
   readonly owned?: 'instance';
 }
 
@@ -32,6 +34,20 @@ const ROWS: Record<string, Row> = {
   startInstance: { scope: 'instances:write', owned: 'instance' },
   stopInstance: { scope: 'instances:write', owned: 'instance' },
   restartInstance: { scope: 'instances:write', owned: 'instance' },
+  listInstanceEvents: { scope: 'instances:read', owned: 'instance' },
+  listEvents: { scope: 'instances:read' },
+  streamEvents: { scope: 'instances:read', query: '?after=nonsense' },
+  createWebhook: { scope: 'webhooks:write', body: () => ({ url: 'https://1.1.1.1/', enabled: false }) },
+  listWebhooks: { scope: 'webhooks:write' },
+  getWebhook: { scope: 'webhooks:write' },
+  updateWebhook: { scope: 'webhooks:write', body: () => ({ enabled: false }) },
+  deleteWebhook: { scope: 'webhooks:write' },
+  rotateWebhookSecret: { scope: 'webhooks:write' },
+  testWebhook: { scope: 'webhooks:write' },
+  listWebhookDeliveries: { scope: 'webhooks:write' },
+  getWebhookDelivery: { scope: 'webhooks:write' },
+  redeliverWebhooks: { scope: 'webhooks:write', body: () => ({ instanceId: 'inst-none' }) },
+  redeliverWebhook: { scope: 'webhooks:write' },
   getMetrics: { scope: 'metrics:read' },
   createKey: { scope: 'admin', body: () => ({ teamId: 'made-by-matrix', scopes: ['metrics:read'] }) },
   listKeys: { scope: 'admin' },
@@ -156,7 +172,7 @@ describe('who may do what', () => {
   }
 
   async function send(operation: Operation, id: string, key: string | null) {
-    const path = operation.path.replace(/\{\w+\}/g, id);
+    const path = operation.path.replace(/\{\w+\}/g, id) + (rowOf(operation).query ?? '');
     const headers = key === null ? {} : bearer(key);
     return world.service.send<ErrorAnswer>(operation.method, path, rowOf(operation).body?.(), headers);
   }

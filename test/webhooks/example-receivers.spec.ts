@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { AddressGuard } from '../../src/webhooks/address-guard.js';
 import { DeliveriesRepository } from '../../src/webhooks/deliveries.repository.js';
 import { targetPolicy } from '../../src/webhooks/domain/target-policy.js';
@@ -69,7 +70,11 @@ describe('the receivers of the documentation', () => {
       const filter = { teamId: TEAM, instanceId: `inst-${name}`, status: 'delivered' as const };
       return (await replica.get(DeliveriesRepository).list(filter, { limit: 10, offset: 0 })).length === 2;
     });
-    await replica.get(DeliveriesRepository).redeliver({ teamId: TEAM, instanceId: `inst-${name}` }, new Date(), 10);
+    await replica
+      .get(UnitOfWork)
+      .run((tx) =>
+        replica.get(DeliveriesRepository).redeliver({ teamId: TEAM, instanceId: `inst-${name}` }, new Date(), 10, tx),
+      );
     await eventually(async () => told.length === 4);
     const forged = await fetch(url, {
       method: 'POST',
