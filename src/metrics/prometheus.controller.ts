@@ -1,6 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
 import { SharedFigures } from './shared-figures.js';
 
@@ -14,6 +15,7 @@ export class PrometheusController {
 
   /** The figures of this replica, and those of the whole installation, for Prometheus. */
   @Get()
+  @RequireScope('metrics:read')
   @ApiProduces('text/plain')
   @ApiOkResponse({ schema: { type: 'string' }, description: 'The text format of Prometheus, version 0.0.4' })
   async scrapeMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {

@@ -55,7 +55,9 @@ const ROWS: Record<string, Row> = {
   rotateKey: { scope: 'admin', body: () => ({}) },
   revokeKey: { scope: 'admin' },
   listAudit: { scope: 'admin' },
+  scrapeMetrics: { scope: 'metrics:read' },
   getHealth: { scope: null },
+  getStartup: { scope: null },
   getLiveness: { scope: null },
   getReadiness: { scope: null },
 };
