@@ -7,7 +7,6 @@ const ATTEMPTS_TO_WORRY = 3;
 
 export interface Figures {
   readonly oldestDueSeconds: number;
-  readonly oldestPendingWebhookSeconds: number;
   readonly pendingWebhooks: number;
   readonly retirementsFailing: number;
   readonly orphansKnown: number;
@@ -27,8 +26,7 @@ export class FiguresRepository {
       SELECT GREATEST(0, extract(epoch FROM clock_timestamp() - LEAST(
                (SELECT min(next_check_at) FROM instances),
                (SELECT min(next_check_at) FROM placements WHERE state = 'retiring'))))::float8 AS "oldestDueSeconds",
-             COALESCE(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 AS "oldestPendingWebhookSeconds",
-             w.pending::int AS "pendingWebhooks",
+             (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending')::int AS "pendingWebhooks",
              (SELECT count(*) FROM placements WHERE state = 'retiring' AND retire_attempts >= ${ATTEMPTS_TO_WORRY})::int
                AS "retirementsFailing",
              (SELECT count(*) FROM orphans WHERE removed_at IS NULL)::int AS "orphansKnown",
@@ -36,7 +34,7 @@ export class FiguresRepository {
              COALESCE(s.machines_seen, 0)::int AS "machinesSeen",
              COALESCE((SELECT sum(price_per_hour_micros * extract(epoch FROM COALESCE(billed_to, clock_timestamp()) - billed_from))
                          FROM placements WHERE billed_from IS NOT NULL), 0)::float8 / 3600 / 1000000 AS "spendUsd"
-        FROM (SELECT min(created_at) AS oldest, count(*) AS pending FROM webhook_deliveries WHERE state = 'pending') w
+        FROM (SELECT 1) one
         LEFT JOIN (SELECT completed_at, machines_seen FROM sweeps WHERE name = 'observer') s ON true`;
     if (figures === undefined) throw new Error('The figures query returned no row');
     return figures;
@@ -53,11 +51,6 @@ export class FiguresRepository {
       where: { state: { in: ['intended', 'confirmed', 'retiring'] } },
       _count: true,
     });
-    return new Map(groups.map(({ state, _count }) => [state, _count]));
-  }
-
-  async countEndpoints(): Promise<ReadonlyMap<string, number>> {
-    const groups = await this.prisma.webhookEndpoint.groupBy({ by: ['state'], _count: true });
     return new Map(groups.map(({ state, _count }) => [state, _count]));
   }
 }

@@ -21,7 +21,6 @@ export class SharedFigures {
   private readonly gauges = new Map<string, Gauge>();
   private readonly instances: Gauge<'status' | 'phase'>;
   private readonly placements: Gauge<'state'>;
-  private readonly endpoints: Gauge<'state'>;
   private readonly spend: Counter;
   private readonly databaseUp: Gauge;
   private reading: { readonly until: number; readonly done: Promise<void> } | null = null;
@@ -44,12 +43,6 @@ export class SharedFigures {
     this.placements = new Gauge({
       name: name('placements'),
       help: 'Machines that exist upstream, may come to exist, or are being deleted',
-      labelNames: ['state'],
-      registers,
-    });
-    this.endpoints = new Gauge({
-      name: name('webhook_endpoints'),
-      help: 'Webhook receivers',
       labelNames: ['state'],
       registers,
     });
@@ -76,19 +69,16 @@ export class SharedFigures {
   private async read(): Promise<void> {
     try {
       const { figures, budget } = this;
-      const [all, upstream, phases, placements, endpoints] = await Promise.all([
+      const [all, upstream, phases, placements] = await Promise.all([
         figures.read(),
         budget.health(),
         figures.countPhases(),
         figures.countPlacements(),
-        figures.countEndpoints(),
       ]);
       this.show(all, upstream);
       this.instances.reset();
       for (const phase of PHASES) this.instances.set({ status: statusOf(phase), phase }, phases.get(phase) ?? 0);
       for (const state of PLACEMENT_STATES) this.placements.set({ state }, placements.get(state) ?? 0);
-      this.endpoints.reset();
-      for (const [state, count] of endpoints) this.endpoints.set({ state }, count);
       this.databaseUp.set(1);
     } catch (error) {
       this.logger.warn({ err: error }, 'the figures cannot be read from the database');
@@ -98,7 +88,6 @@ export class SharedFigures {
 
   private show(figures: Figures, upstream: UpstreamHealth): void {
     this.set('workflow_oldest_due_seconds', figures.oldestDueSeconds);
-    this.set('webhook_oldest_pending_seconds', figures.oldestPendingWebhookSeconds);
     this.set('webhook_deliveries_pending', figures.pendingWebhooks);
     this.set('retirements_failing', figures.retirementsFailing);
     this.set('orphans_known', figures.orphansKnown);
@@ -115,7 +104,6 @@ export class SharedFigures {
     for (const gauge of this.gauges.values()) gauge.remove();
     this.instances.reset();
     this.placements.reset();
-    this.endpoints.reset();
     this.databaseUp.set(0);
   }
 
@@ -128,7 +116,6 @@ export class SharedFigures {
 
 const HELP = {
   workflow_oldest_due_seconds: 'For how long the oldest due work waits; more than a few polls: nobody does it',
-  webhook_oldest_pending_seconds: 'Age of the oldest event that a receiver has not taken yet',
   webhook_deliveries_pending: 'Events that wait for a receiver',
   retirements_failing: 'Machines whose delete was sent three times and more and that still exist: they bill',
   orphans_known: 'Machines under our names that no row claims and that are not removed yet',

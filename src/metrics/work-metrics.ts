@@ -20,7 +20,6 @@ export class WorkMetrics implements OnApplicationShutdown {
     const steps = counter('workflow_step_total', 'Steps of the lifecycle by what came of them', ['step', 'outcome']);
     const leases = counter('leases_lost_total', 'Leases that ended in the hands of this replica', ['lease']);
     const rejects = counter('fencing_rejects_total', 'Results dropped because a fresher writer was there', ['record']);
-    const attempts = counter('webhook_attempts_total', 'Tries to deliver an event by their outcome', ['outcome']);
     const events = counter('instance_events_total', 'What happened to instances', ['type']);
     const migrations = counter('spot_migrations_total', 'Moves of spot instances by their outcome', ['outcome']);
     const provisioning = new Histogram({
@@ -34,7 +33,6 @@ export class WorkMetrics implements OnApplicationShutdown {
       workSignals.stepTaken.listen((labels) => steps.inc(labels)),
       workSignals.leaseLost.listen((labels) => leases.inc(labels)),
       workSignals.overtaken.listen((labels) => rejects.inc(labels)),
-      workSignals.webhookAttempted.listen((labels) => attempts.inc(labels)),
       workSignals.instanceReady.listen(({ afterMs }) => provisioning.observe(afterMs / 1000)),
       workSignals.eventRecorded.listen(({ type }) => {
         events.inc({ type });

@@ -21,8 +21,12 @@ export class WebhookMetrics {
       name: 'gpusvc_webhook_oldest_pending_seconds',
       help: 'Age of the oldest event that a receiver which is not switched off still waits for',
       registers,
-      // While the database is away the other figures shall still be read.
-      collect: () => figures.oldestPendingSeconds().then((seconds) => oldest.set(seconds), ignore),
+      // While the database is away the other figures shall still be read, and an old one must not look fresh.
+      collect: () =>
+        figures.oldestPendingSeconds().then(
+          (seconds) => oldest.set(seconds),
+          () => oldest.remove(),
+        ),
     });
     const endpoints: Gauge<'state'> = new Gauge({
       name: 'gpusvc_webhook_endpoints',
@@ -30,10 +34,13 @@ export class WebhookMetrics {
       labelNames: ['state'],
       registers,
       collect: () =>
-        figures.countEndpoints().then((counts) => {
-          endpoints.reset();
-          for (const [state, count] of counts) endpoints.set({ state }, count);
-        }, ignore),
+        figures.countEndpoints().then(
+          (counts) => {
+            endpoints.reset();
+            for (const [state, count] of counts) endpoints.set({ state }, count);
+          },
+          () => endpoints.reset(),
+        ),
     });
   }
 
@@ -41,5 +48,3 @@ export class WebhookMetrics {
     this.attempts.inc({ outcome });
   }
 }
-
-function ignore(): void {}

@@ -27,8 +27,7 @@ export const workSignals = {
   stepTaken: new Signal<{ readonly step: string; readonly outcome: 'progressed' | 'rested' | 'failed' }>('step'),
   leaseLost: new Signal<{ readonly lease: string }>('lease-lost'),
   /** A result was dropped because a fresher writer had been there. */
-  overtaken: new Signal<{ readonly record: 'instance' | 'listing' | 'delivery' }>('overtaken'),
-  webhookAttempted: new Signal<{ readonly outcome: string }>('webhook-attempt'),
+  overtaken: new Signal<{ readonly record: 'instance' | 'listing' }>('overtaken'),
   eventRecorded: new Signal<{ readonly type: string }>('event'),
   instanceReady: new Signal<{ readonly afterMs: number }>('instance-ready'),
 };
