@@ -10,9 +10,9 @@ import { Draining } from './platform/draining.js';
 import { startTracing } from './platform/telemetry/tracing.js';
 
 /** Whoever is still connected then (an open stream, a client that never reads its answer) is cut off. */
-const CUT_OFF_MS = 7_500;
-/** A shutdown that hangs ends here. */
-const SHUTDOWN_DEADLINE_MS = 9_500;
+const CUT_OFF_MS = 6_500;
+/** A shutdown that hangs ends here, before `npm start` loses its patience. */
+const SHUTDOWN_DEADLINE_MS = 8_200;
 
 function settingsOrExit(): Settings {
   try {

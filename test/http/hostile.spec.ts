@@ -188,6 +188,8 @@ describe(`${REQUESTS} hostile requests derived from the document (seed ${SEED})`
       const answers = await Promise.all(requests.map((request) => send(request)));
       for (const [index, { status, text }] of answers.entries()) {
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        // A probe that tells of a busy machine tells the truth.
+        if (status === 503 && requests[index]!.path.startsWith('/health')) continue;
         if (status >= 500) broken.push({ status, request: requests[index], text: text.slice(0, 300) });
         else if (status >= 400) asErrorBody(text);
       }

@@ -45,6 +45,7 @@ describe('npm start', () => {
       NOVITA_API_KEY: '',
       DATABASE_URL: '',
       LOG_LEVEL: 'silent',
+      SHUTDOWN_DELAY_SECONDS: '0',
     };
     const child = spawn(process.execPath, [START], { env: { ...inherited, ...settings } });
     let said = '';

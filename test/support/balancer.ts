@@ -4,7 +4,12 @@ import type { AddressInfo } from 'node:net';
 interface Backend {
   readonly url: string;
   readonly agent: Agent;
-  isReady: boolean;
+  /** `unsure`: no answer in time, or a complaint that passes; such a one is asked only when nobody is ready. */
+  state: 'ready' | 'unsure' | 'leaving';
+}
+
+interface ReadyReport {
+  readonly failing?: readonly string[];
 }
 
 const LOOK_EVERY_MS = 200;
@@ -35,7 +40,7 @@ export class Balancer {
   }
 
   add(url: string): void {
-    this.backends.set(url, { url, agent: new Agent({ keepAlive: true }), isReady: false });
+    this.backends.set(url, { url, agent: new Agent({ keepAlive: true }), state: 'leaving' });
   }
 
   remove(url: string): void {
@@ -44,7 +49,7 @@ export class Balancer {
   }
 
   isReady(url: string): boolean {
-    return this.backends.get(url)?.isReady ?? false;
+    return this.backends.get(url)?.state === 'ready';
   }
 
   async stop(): Promise<void> {
@@ -57,17 +62,19 @@ export class Balancer {
   private async look(): Promise<void> {
     await Promise.all(
       [...this.backends.values()].map(async (backend) => {
-        backend.isReady = await fetch(`${backend.url}/health/ready`, { signal: AbortSignal.timeout(1000) }).then(
-          (answer) => answer.ok,
-          () => false,
+        backend.state = await fetch(`${backend.url}/health/ready`, { signal: AbortSignal.timeout(1000) }).then(
+          async (answer) => stateOf((await answer.json()) as ReadyReport),
+          (error: Error) => (error.name === 'TimeoutError' ? 'unsure' : 'leaving'),
         );
       }),
     );
   }
 
   private pass(incoming: IncomingMessage, answer: ServerResponse): void {
-    const ready = [...this.backends.values()].filter(({ isReady }) => isReady);
-    const backend = ready[(this.turn += 1) % ready.length];
+    const all = [...this.backends.values()];
+    const ready = all.filter(({ state }) => state === 'ready');
+    const asked = ready.length > 0 ? ready : all.filter(({ state }) => state === 'unsure');
+    const backend = asked[(this.turn += 1) % asked.length];
     if (backend === undefined) {
       answer.writeHead(502, { 'x-balancer': 'no backend' }).end();
       return;
@@ -84,4 +91,9 @@ export class Balancer {
     });
     incoming.pipe(outgoing);
   }
+}
+
+function stateOf({ failing = [] }: ReadyReport): Backend['state'] {
+  if (failing.length === 0) return 'ready';
+  return failing.includes('draining') ? 'leaving' : 'unsure';
 }
