@@ -4,6 +4,7 @@ import { HealthModule } from './health/health.module.js';
 import { InstancesModule } from './instances/instances.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { LifecycleModule } from './lifecycle/lifecycle.module.js';
+import { MigrationModule } from './migration/migration.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import type { Settings } from './platform/config.js';
 import { HttpModule } from './platform/http/http.module.js';
@@ -26,6 +27,7 @@ export class AppModule {
         KeysModule,
         InstancesModule,
         LifecycleModule,
+        MigrationModule,
         MetricsModule,
         HealthModule,
       ],

@@ -29,6 +29,25 @@ export class UpstreamDto {
   lastFailure?: string;
 }
 
+export class MigrationHealthDto {
+  @ApiProperty()
+  enabled!: boolean;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  lastExecution!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  nextExecution!: string | null;
+
+  /** Unhealthy when the schedule is long overdue; `disabled` when it is switched off. */
+  @ApiProperty({ enum: [...STATES, 'disabled'] })
+  status!: string;
+
+  /** Failures of the last hour. */
+  @ApiProperty({ example: 0 })
+  recentErrors!: number;
+}
+
 export class HealthReport {
   @ApiProperty({ enum: STATES, example: 'healthy' })
   status!: string;
@@ -42,6 +61,9 @@ export class HealthReport {
 
   @ApiProperty({ type: DependenciesDto })
   dependencies!: DependenciesDto;
+
+  @ApiProperty({ type: MigrationHealthDto })
+  migrationService!: MigrationHealthDto;
 
   @ApiProperty({ type: UpstreamDto })
   upstream!: UpstreamDto;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthCheckService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { MigrationService } from '../migration/migration.service.js';
 import { CallBudget, type UpstreamHealth } from '../novita/call-budget.js';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
@@ -10,6 +11,8 @@ import { HealthIndicators } from './health.indicators.js';
 
 /** Probes come often and from several sides; what one learned is good for the others for this long. */
 const GOOD_FOR_MS = 500;
+/** A turn of the migration may wait for the one before it; this late, nobody takes turns any more. */
+const OVERDUE_MS = 3_600_000;
 
 type Checks = ReadonlyMap<string, boolean>;
 
@@ -23,6 +26,7 @@ export class HealthService {
     private readonly indicators: HealthIndicators,
     private readonly budget: CallBudget,
     private readonly draining: Draining,
+    private readonly migration: MigrationService,
     private readonly clock: Clock,
     private readonly settings: Settings,
   ) {}
@@ -42,6 +46,7 @@ export class HealthService {
         database: word('database'),
         jobs: word('jobs'),
       },
+      migrationService: await this.describeMigration(checks.get('database') === true),
       upstream: this.describeUpstream(gate),
       version: VERSION,
     };
@@ -62,6 +67,29 @@ export class HealthService {
     const failing = ['database', 'migrations', 'jobs'].filter((name) => checks.get(name) !== true);
     this.hasStarted = failing.length === 0;
     return failing;
+  }
+
+  /** What the rows say; without the database nothing is known of it. */
+  private async describeMigration(isReadable: boolean): Promise<HealthReport['migrationService']> {
+    const enabled = this.settings.migrationEnabled;
+    const unknown = { enabled, lastExecution: null, nextExecution: null, status: 'unhealthy', recentErrors: 0 };
+    if (!isReadable) return unknown;
+    try {
+      const [{ last, nextAt }, recentErrors] = await Promise.all([
+        this.migration.status(),
+        this.migration.countRecentErrors(),
+      ]);
+      const isOverdue = nextAt !== null && this.clock.now().getTime() - nextAt.getTime() > OVERDUE_MS;
+      return {
+        enabled,
+        lastExecution: (last?.startedAt ?? last?.createdAt)?.toISOString() ?? null,
+        nextExecution: nextAt?.toISOString() ?? null,
+        status: !enabled ? 'disabled' : isOverdue ? 'unhealthy' : 'healthy',
+        recentErrors,
+      };
+    } catch {
+      return unknown;
+    }
   }
 
   private describeUpstream(gate: UpstreamHealth | null): HealthReport['upstream'] {

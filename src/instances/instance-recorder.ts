@@ -8,9 +8,9 @@ import { workSignals } from '../platform/telemetry/work-signals.js';
 import { webhookBody } from '../webhooks/domain/payload.js';
 import { Outbox } from '../webhooks/outbox.js';
 import type { Change, EventDraft } from './domain/change.js';
-import { type Instance, statusOf } from './domain/instance.js';
+import { type Instance, isMigrations, statusOf } from './domain/instance.js';
 import type { Placement } from './domain/placement.js';
-import { reconcileInstance, retirePlacement } from './instances.jobs.js';
+import { migrateInstance, reconcileInstance, retirePlacement } from './instances.jobs.js';
 import { InstancesRepository } from './instances.repository.js';
 import { PlacementsRepository } from './placements.repository.js';
 
@@ -74,9 +74,16 @@ export class InstanceRecorder {
       if (placement.state === 'retiring') await this.jobs.enqueue(retirePlacement, { placementId: placement.id }, tx);
     }
     if (event) await this.writeEvent(event, after, tx);
-    if (isDue(after)) await this.jobs.enqueue(reconcileInstance, { instanceId: after.id }, tx);
+    await this.wake(before, after, tx);
     await alongside?.(tx);
     return { ...row, version: before.version + 1 };
+  }
+
+  private async wake(before: Instance, after: Instance, tx: Tx): Promise<void> {
+    const payload = { instanceId: after.id };
+    if (isDue(after))
+      await this.jobs.enqueue(isMigrations(after.phase) ? migrateInstance : reconcileInstance, payload, tx);
+    if (endsRecovery(before, after)) await this.jobs.enqueue(migrateInstance, payload, tx);
   }
 
   private async writeEvent(event: NewEvent, instance: Instance, tx: Tx): Promise<void> {
@@ -117,7 +124,13 @@ function isDue(instance: Instance): boolean {
   return instance.nextCheckAt !== null && instance.nextCheckAt <= instance.updatedAt;
 }
 
-function toBody({ type, migration }: EventDraft, instance: Instance, occurredAt: Date): string | null {
+/** Brought back, handed over to a successor, or no longer wanted: the migration closes its books. */
+function endsRecovery(before: Instance, after: Instance): boolean {
+  if (after.phase === 'running' && before.currentPlacementId !== after.currentPlacementId) return true;
+  return before.lostAt !== null && (after.lostAt === null || after.phase === 'failed' || after.phase === 'deleting');
+}
+
+function toBody({ type, migration, reclaim }: EventDraft, instance: Instance, occurredAt: Date): string | null {
   if (!isNotified(type)) return null;
   const { id, name, phase, connection, reasonCode, reasonMessage } = instance;
   const tellsError = type === 'instance.failed' || type === 'instance.migration_failed';
@@ -137,5 +150,6 @@ function toBody({ type, migration }: EventDraft, instance: Instance, occurredAt:
       ? { error: { code: reasonCode ?? 'INTERNAL_ERROR', message: reasonMessage ?? 'The instance failed' } }
       : {}),
     ...(migration === undefined ? {} : { migration }),
+    ...(reclaim === undefined ? {} : { reclaim }),
   });
 }

@@ -7,6 +7,13 @@ export const reconcileInstance = defineJob<{ instanceId: string }>(
   ({ instanceId }) => instanceId,
 );
 
+/** Look at one instance that lost its machine or is about to, and do what brings it back. */
+export const migrateInstance = defineJob<{ instanceId: string }>(
+  'migrate-instance',
+  60,
+  ({ instanceId }) => instanceId,
+);
+
 /** Carry the deletion of one machine through until it is certain. */
 export const retirePlacement = defineJob<{ placementId: string }>(
   'retire-placement',

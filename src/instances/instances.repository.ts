@@ -8,6 +8,7 @@ import {
   type Connection,
   type Desired,
   type Instance,
+  MIGRATION_PHASES,
   type Phase,
   phasesOf,
   type Readiness,
@@ -95,8 +96,9 @@ export class InstancesRepository {
     return new Map(rows.map(({ id, phase }) => [id, phase as Phase]));
   }
 
+  /** What the migration brings back is not among them; it looks after its own. */
   async listDueIds(now: Date, limit: number): Promise<string[]> {
-    const where = { nextCheckAt: { lte: now } };
+    const where = { nextCheckAt: { lte: now }, phase: { notIn: [...MIGRATION_PHASES] } };
     const rows = await this.prisma.instance.findMany({
       where,
       orderBy: { nextCheckAt: 'asc' },

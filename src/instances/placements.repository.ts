@@ -77,7 +77,10 @@ export class PlacementsRepository {
       { seenStatus: { notIn: ['running', 'exited', 'other'] } },
       { missingSince: { not: null } },
     ];
-    const where = { OR: [{ state: { in: ['intended', 'retiring'] } }, { state: 'confirmed', OR: unsettled }] };
+    const moving = { instance: { phase: 'migrating' } };
+    const where = {
+      OR: [{ state: { in: ['intended', 'retiring'] } }, { state: 'confirmed', OR: [...unsettled, moving] }],
+    };
     return (await this.prisma.placement.findFirst({ where, select: { id: true } })) !== null;
   }
 

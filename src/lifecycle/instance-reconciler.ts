@@ -3,7 +3,7 @@ import type { Change } from '../instances/domain/change.js';
 import type { Instance } from '../instances/domain/instance.js';
 import type { Placement } from '../instances/domain/placement.js';
 import { InstanceRecorder } from '../instances/instance-recorder.js';
-import { reconcileInstance } from '../instances/instances.jobs.js';
+import { migrateInstance, reconcileInstance } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
 import { Clock } from '../platform/clock.js';
@@ -11,6 +11,7 @@ import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
 import { inSpan } from '../platform/telemetry/spans.js';
 import { workSignals } from '../platform/telemetry/work-signals.js';
+import { Jobs } from '../platform/jobs/jobs.service.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import {
   abandoned,
@@ -27,6 +28,7 @@ import { decideStep, type Facts, type Step } from './domain/decide-step.js';
 import { type Limits, limitsOf } from './domain/limits.js';
 import type { Reason } from './domain/reason.js';
 import { MachineBuyer } from './machine-buyer.js';
+import { Handover } from './handover.js';
 import { MachineOperator } from './machine-operator.js';
 import { SweepRepository } from './sweep.repository.js';
 
@@ -46,6 +48,8 @@ export class InstanceReconciler {
     private readonly recorder: InstanceRecorder,
     private readonly buyer: MachineBuyer,
     private readonly operator: MachineOperator,
+    private readonly handover: Handover,
+    private readonly jobs: Jobs,
     private readonly pricing: PricingService,
     private readonly clock: Clock,
     settings: Settings,
@@ -124,6 +128,19 @@ export class InstanceReconciler {
         return this.record(failed(instance, placements, step.reason, now));
       case 'finish-delete':
         return this.record(deleted(instance, now));
+      case 'hand-on':
+        await this.jobs.enqueueAll(migrateInstance, [{ instanceId: instance.id }]);
+        return false;
+      case 'buy-successor':
+        return this.handover.buy(instance, placements, now);
+      case 'look-up-successor':
+        return this.handover.lookUp(instance, step.successor, now);
+      case 'confirm-successor':
+        return this.handover.confirm(instance, step.successor, now);
+      case 'inspect-successor':
+        return this.handover.inspect(instance, step, now);
+      case 'drop-successor':
+        return this.handover.drop(instance, step.successor, placements, step.reason, now);
     }
   }
 

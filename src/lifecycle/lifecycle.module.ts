@@ -5,6 +5,7 @@ import { PricingModule } from '../pricing/pricing.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
 import { DueWork } from './due-work.js';
+import { Handover } from './handover.js';
 import { InstanceReconciler } from './instance-reconciler.js';
 import { LifecycleSchedule } from './lifecycle.schedule.js';
 import { MachineBuyer } from './machine-buyer.js';
@@ -21,6 +22,7 @@ import { SweepRepository } from './sweep.repository.js';
   providers: [
     DeploymentIdentity,
     DueWork,
+    Handover,
     InstanceReconciler,
     LifecycleSchedule,
     MachineBuyer,

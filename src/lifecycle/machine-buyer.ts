@@ -21,11 +21,11 @@ import { failed } from './domain/changes.js';
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const RECOVERY_PAUSE_MS = 15_000;
-const NO_STOCK = 'NO_CAPACITY';
+export const NO_STOCK = 'NO_CAPACITY';
 /** How much longer than the call may last its row is left alone by everybody else. */
-const LEASE_MARGIN_MS = 2000;
+export const LEASE_MARGIN_MS = 2000;
 
-interface Purchase {
+export interface Purchase {
   readonly offer: Offer;
   readonly template: Template;
   readonly placement: Placement;
@@ -99,7 +99,8 @@ export class MachineBuyer {
     }
   }
 
-  private async choose(instance: Instance, placements: readonly Placement[], now: Date): Promise<Purchase | Reason> {
+  /** The best offer that did not lately refuse, under a name of its own; or why there is none. */
+  async choose(instance: Instance, placements: readonly Placement[], now: Date): Promise<Purchase | Reason> {
     const choice = await this.findOffers(instance, now);
     if (choice.kind === 'none') return reasonOfNoOffer(choice.because);
     const since = addMs(now, -this.settings.stockOutMemoryMs);
@@ -133,19 +134,28 @@ export class MachineBuyer {
     const after = moveTo(instance, 'buying', now, { currentPlacementId: placement.id, nextCheckAt: leaseUntil });
     const buying = await this.recorder.record({ before: instance, after, bought: placement });
     if (buying === null) return true;
+    const error = await this.sendCreate(instance, { template, placement });
+    if (error !== null) await this.recordFailure(buying, placement, error);
+    return true;
+  }
+
+  /** The one create call of a placement whose intent is committed; an error is what stood in its way. */
+  async sendCreate(
+    { rootfsSizeGb }: Instance,
+    { template, placement }: Pick<Purchase, 'template' | 'placement'>,
+  ): Promise<NovitaError | null> {
+    const { productId, clusterId, billingMode, gpuNum, uniqueName } = placement;
+    const sendBefore = addMs(placement.createdAt, createSendWithinMs(this.limits));
+    // A process that was stopped here for long must not send: others have drawn their conclusions by now.
+    if (this.clock.now() > sendBefore) return new NovitaError('rate-limited', 'not-sent', 'create', 'TOO_LATE');
+    const order = { name: uniqueName, productId, clusterId, gpuNum, rootfsSizeGb, billingMode, template };
     try {
-      // A process that was stopped here for long must not send: others have drawn their conclusions by now.
-      if (this.clock.now() > sendBefore) throw new NovitaError('rate-limited', 'not-sent', 'create', 'TOO_LATE');
-      const { productId, clusterId, billingMode, gpuNum, uniqueName } = placement;
-      const { rootfsSizeGb } = instance;
-      const order = { name: uniqueName, productId, clusterId, gpuNum, rootfsSizeGb, billingMode, template };
       const { novitaId } = await this.novita.createMachine(order, { lane: 'order', sendBefore });
       await this.placements.keepNovitaId(placement.id, novitaId);
-      return true;
+      return null;
     } catch (error) {
-      if (!(error instanceof NovitaError)) throw error;
-      await this.recordFailure(buying, placement, error);
-      return true;
+      if (error instanceof NovitaError) return error;
+      throw error;
     }
   }
 

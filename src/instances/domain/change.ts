@@ -9,6 +9,8 @@ export interface EventDraft {
   readonly data?: Readonly<Record<string, unknown>>;
   /** What the receiver of a migration event is told besides the instance. */
   readonly migration?: Readonly<Record<string, unknown>>;
+  /** What the receiver of a notice is told besides the instance. */
+  readonly reclaim?: Readonly<Record<string, unknown>>;
 }
 
 /** One step of an instance, to be recorded whole or not at all. */

@@ -1,11 +1,12 @@
 import { addMs } from '../../platform/clock.js';
 import type { Change } from './change.js';
-import { canMove, type Instance, moveTo } from './instance.js';
+import { canMove, type Instance, isRecovering, moveTo, type Phase } from './instance.js';
 import { isLive, type Placement, retire } from './placement.js';
 
 export type UserAction = 'start' | 'stop' | 'restart' | 'delete';
 
 export interface RequestLimits {
+  readonly queueTimeoutMs: number;
   readonly startupTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -15,7 +16,7 @@ export type RequestDecision =
   { readonly kind: 'done' } | { readonly kind: 'change'; readonly change: Change } | { readonly kind: 'illegal' };
 
 const UNDERWAY: Record<UserAction, readonly Instance['phase'][]> = {
-  start: ['running', 'starting', 'probing', 'restarting'],
+  start: ['running', 'starting', 'probing', 'restarting', 'migrating'],
   stop: ['stopped', 'stopping'],
   restart: ['restarting'],
   delete: ['deleting', 'deleted'],
@@ -33,12 +34,9 @@ export function decideRequest(
   if (UNDERWAY[action].includes(instance.phase)) return { kind: 'done' };
   const after = wished(action, instance, now, limits);
   if (after === null) return { kind: 'illegal' };
-  const retired =
-    action === 'delete'
-      ? placements
-          .filter((one) => isLive(one) && one.state !== 'retiring')
-          .map((one) => retire(one, 'deleted-by-user', now))
-      : [];
+  const retired = placements
+    .filter((one) => isLive(one) && one.state !== 'retiring' && isLeftBehind(one, action, after))
+    .map((one) => retire(one, action === 'delete' ? 'deleted-by-user' : 'not-wanted-any-more', now));
   const type = after.phase === 'stopped' ? 'instance.stopped' : 'instance.progressed';
   return {
     kind: 'change',
@@ -49,6 +47,12 @@ export function decideRequest(
       event: { type, actor: `user:${actor}`, data: { wish: action } },
     },
   };
+}
+
+/** A deletion takes every machine; otherwise only what the instance does not name any more goes. */
+function isLeftBehind(placement: Placement, action: UserAction, after: Instance): boolean {
+  if (action === 'delete') return true;
+  return placement.id !== after.currentPlacementId && placement.id !== after.successorPlacementId;
 }
 
 function wished(action: UserAction, instance: Instance, now: Date, limits: RequestLimits): Instance | null {
@@ -64,10 +68,18 @@ function wished(action: UserAction, instance: Instance, now: Date, limits: Reque
           })
         : null;
     case 'start':
-      // An instance without a machine is the migration's to bring back; it hears the wish as well.
       if (phase !== 'stopped' && phase !== 'exited') return null;
+      if (instance.currentPlacementId === null)
+        return moveTo(instance, 'queued', now, {
+          desired: 'running',
+          deadlineAt: addMs(now, limits.queueTimeoutMs),
+          nextCheckAt: now,
+          stopRequestedAt: null,
+          recoveryTrigger: phase === 'exited' ? 'manual_migration' : null,
+        });
       return moveTo(instance, 'starting', now, {
         desired: 'running',
+        recoveryTrigger: phase === 'exited' ? 'manual_migration' : null,
         action: 'start',
         deadlineAt: addMs(now, limits.startupTimeoutMs),
         nextCheckAt: now,
@@ -82,22 +94,31 @@ function wished(action: UserAction, instance: Instance, now: Date, limits: Reque
         deadlineAt: addMs(now, limits.startupTimeoutMs),
         nextCheckAt: now,
         connection: null,
+        successorPlacementId: null,
       });
   }
 }
 
+/** On its way back from a loss, with a machine that may be up at any moment. */
+const COMING_BACK: readonly Phase[] = ['migrating', 'provisioning', 'pulling', 'starting', 'probing'];
+
 /** A machine that is lost already needs no stop: the wish alone keeps it from being brought back. */
 function stopping(instance: Instance, now: Date, limits: RequestLimits): Instance | null {
-  const wish = { desired: 'stopped', stopRequestedAt: now } as const;
-  if (instance.phase === 'exited')
-    return moveTo(instance, 'stopped', now, {
-      ...wish,
-      lostAt: null,
-      lossReason: null,
-      nextCheckAt: now,
-      deadlineAt: null,
-    });
-  if (instance.phase !== 'running') return null;
+  const wish = {
+    desired: 'stopped',
+    stopRequestedAt: now,
+    replaceBy: null,
+    successorPlacementId: null,
+    lostAt: null,
+    lossReason: null,
+    recoveryTrigger: null,
+  } as const;
+  const { phase } = instance;
+  if (phase === 'exited') return moveTo(instance, 'stopped', now, { ...wish, nextCheckAt: now, deadlineAt: null });
+  // Another machine is being bought, and nothing on it is worth keeping.
+  if (isRecovering(instance) && (phase === 'queued' || phase === 'buying'))
+    return moveTo(instance, 'stopped', now, { ...wish, nextCheckAt: now, deadlineAt: null, currentPlacementId: null });
+  if (phase !== 'running' && !(isRecovering(instance) && COMING_BACK.includes(phase))) return null;
   return moveTo(instance, 'stopping', now, {
     ...wish,
     action: 'stop',

@@ -81,6 +81,11 @@ export interface Instance {
   readonly lostAt: Date | null;
   readonly lossReason: string | null;
   readonly recoveryTrigger: string | null;
+  readonly noticePlacementId: string | null;
+  readonly noticeDeadlineAt: Date | null;
+  readonly noticedAt: Date | null;
+  readonly replaceBy: Date | null;
+  readonly successorPlacementId: string | null;
   readonly eventSequence: number;
   readonly version: number;
   readonly createdAt: Date;
@@ -91,28 +96,29 @@ export interface Instance {
 
 /** Every move an instance can make. To read this table is to read the lifecycle. */
 export const MOVES = {
-  queued: ['buying', 'failed', 'deleting'],
-  buying: ['queued', 'provisioning', 'failed', 'deleting'],
-  provisioning: ['queued', 'pulling', 'starting', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
-  pulling: ['queued', 'provisioning', 'starting', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
+  queued: ['buying', 'stopped', 'exited', 'failed', 'deleting'],
+  buying: ['queued', 'provisioning', 'stopped', 'exited', 'failed', 'deleting'],
+  provisioning: ['queued', 'pulling', 'starting', 'probing', 'running', 'stopping', 'stopped', 'exited', 'failed', 'deleting'],
+  pulling: ['queued', 'provisioning', 'starting', 'probing', 'running', 'stopping', 'stopped', 'exited', 'failed', 'deleting'],
   starting: [
     'queued',
     'provisioning',
     'pulling',
     'probing',
     'running',
+    'stopping',
     'stopped',
     'exited',
     'migrating',
     'failed',
     'deleting',
   ],
-  probing: ['queued', 'starting', 'running', 'exited', 'failed', 'deleting'],
+  probing: ['queued', 'starting', 'running', 'stopping', 'exited', 'failed', 'deleting'],
   running: ['stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
   stopping: ['stopped', 'exited', 'failed', 'deleting'],
-  stopped: ['starting', 'stopping', 'failed', 'deleting'],
+  stopped: ['queued', 'starting', 'stopping', 'failed', 'deleting'],
   restarting: ['queued', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],
-  exited: ['queued', 'starting', 'migrating', 'running', 'stopped', 'failed', 'deleting'],
+  exited: ['queued', 'buying', 'provisioning', 'starting', 'migrating', 'running', 'stopped', 'failed', 'deleting'],
   migrating: ['queued', 'starting', 'probing', 'running', 'exited', 'stopping', 'failed', 'deleting'],
   failed: ['deleting'],
   deleting: ['deleted'],
@@ -177,3 +183,15 @@ export function isAtRest(phase: Phase): boolean {
 
 /** Only news of their machines moves them; every other phase looks again by itself or is over. */
 export const AT_REST_UNTIL_NEWS: readonly Phase[] = ['running', 'stopped', 'deleting'];
+
+export const MIGRATION_PHASES: readonly Phase[] = ['exited', 'migrating'];
+
+/** Without its machine and not by its user's wish: the migration brings it back, the lifecycle leaves it alone. */
+export function isMigrations(phase: Phase): boolean {
+  return MIGRATION_PHASES.includes(phase);
+}
+
+/** It was ready once, lost its machine, and is being brought back. */
+export function isRecovering(instance: Instance): boolean {
+  return instance.lostAt !== null && instance.desired === 'running';
+}

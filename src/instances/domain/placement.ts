@@ -94,3 +94,10 @@ export function newPlacement(
 export function retire(placement: Placement, reason: string, now: Date): Placement {
   return { ...placement, state: 'retiring', retireReason: reason, nextCheckAt: now, updatedAt: now };
 }
+
+/** Until when what we know of a machine is known to hold. Null: it was never seen. */
+export function observedAt(placement: Placement, sweptAt: Date | null): Date | null {
+  if (placement.lastSeenAt === null) return null;
+  const isMissing = placement.missingSince !== null;
+  return isMissing || sweptAt === null || sweptAt < placement.lastSeenAt ? placement.lastSeenAt : sweptAt;
+}

@@ -1,7 +1,15 @@
 import type { Change, EventDraft } from '../../instances/domain/change.js';
-import { type Connection, type Instance, moveTo, type Phase } from '../../instances/domain/instance.js';
+import {
+  type Connection,
+  type Instance,
+  isMigrations,
+  isRecovering,
+  moveTo,
+  type Phase,
+} from '../../instances/domain/instance.js';
 import { isLive, type Placement, retire } from '../../instances/domain/placement.js';
 import { addMs } from '../../platform/clock.js';
+import { predecessorEndsAt } from './decide-handover.js';
 import type { Limits } from './limits.js';
 import type { Reason } from './reason.js';
 
@@ -14,6 +22,7 @@ const FAILED: EventDraft = { type: 'instance.failed', actor: 'service' };
 
 /** Whatever was bought for it is removed, so that a failed instance does not bill. */
 export function failed(instance: Instance, placements: readonly Placement[], reason: Reason, now: Date): Change {
+  if (isRecovering(instance) && !isMigrations(instance.phase)) return recoveryFailed(instance, placements, reason, now);
   return {
     before: instance,
     after: moveTo(instance, 'failed', now, {
@@ -25,6 +34,25 @@ export function failed(instance: Instance, placements: readonly Placement[], rea
     }),
     placements: retireAll(placements, reason.code, now),
     event: FAILED,
+  };
+}
+
+/** An attempt to bring a lost instance back has failed; whether there is another one is for the migration to say. */
+function recoveryFailed(instance: Instance, placements: readonly Placement[], reason: Reason, now: Date): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'exited', now, {
+      reasonCode: reason.code,
+      reasonMessage: reason.message,
+      deadlineAt: null,
+      nextCheckAt: now,
+      connection: null,
+      currentPlacementId: null,
+      successorPlacementId: null,
+      recoveryTrigger: null,
+    }),
+    placements: retireAll(placements, reason.code, now),
+    event: { type: 'instance.migration_failed', actor: 'service' },
   };
 }
 
@@ -42,8 +70,9 @@ export function lost(instance: Instance, reason: Reason, now: Date): Change {
       reasonCode: reason.code,
       reasonMessage: reason.message,
       deadlineAt: null,
-      nextCheckAt: null,
+      nextCheckAt: now,
       connection: null,
+      replaceBy: null,
       lossCount: instance.lossCount + 1,
       lostAt: now,
       lossReason: reason.code === 'SPOT_RECLAIMED' ? 'spot_reclaim' : 'interrupted',
@@ -186,4 +215,40 @@ export function startRefused(instance: Instance, reason: Reason, now: Date, limi
     reasonMessage,
   });
   return { before: instance, after };
+}
+
+/** The instance runs on its successor from now on; its predecessor goes within the time that both may bill, and before it is taken. */
+export function handedOver(
+  instance: Instance,
+  predecessor: Placement,
+  successor: Placement,
+  connection: Connection,
+  now: Date,
+  limits: Limits,
+): Change {
+  const deadline = instance.replaceBy ?? now;
+  const endsAt = predecessorEndsAt(successor, deadline, now, limits);
+  const migrationTime = now.getTime() - (instance.noticedAt ?? now).getTime();
+  return {
+    before: instance,
+    after: {
+      ...instance,
+      phaseSince: now,
+      updatedAt: now,
+      reasonCode: null,
+      reasonMessage: null,
+      connection,
+      currentPlacementId: successor.id,
+      successorPlacementId: null,
+      replaceBy: null,
+      nextCheckAt: null,
+    },
+    placements: [{ ...retire(predecessor, 'handed-over', now), nextCheckAt: endsAt }],
+    event: {
+      type: 'instance.migrated',
+      actor: 'service',
+      data: { predecessorEndsAt: endsAt.toISOString() },
+      migration: { reason: 'spot_reclaim', triggeredBy: 'automatic_migration', migrationTime },
+    },
+  };
 }

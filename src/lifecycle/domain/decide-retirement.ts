@@ -1,6 +1,6 @@
 import type { Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
-import { isProvenAbsent } from './decide-step.js';
+import { isProvenAbsent } from './evidence.js';
 import type { Limits } from './limits.js';
 
 export type Retirement =

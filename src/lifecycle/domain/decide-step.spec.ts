@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { anInstance, aPlacement, seconds } from '../../../test/builders/an-instance.js';
 import type { Instance } from '../../instances/domain/instance.js';
-import type { Placement } from '../../instances/domain/placement.js';
-import { decideStep, isProvenAbsent, observedAt } from './decide-step.js';
+import { observedAt, type Placement } from '../../instances/domain/placement.js';
+import { decideStep } from './decide-step.js';
+import { isProvenAbsent } from './evidence.js';
 import type { Limits } from './limits.js';
 
 const LIMITS: Limits = {

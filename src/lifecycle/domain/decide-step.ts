@@ -1,8 +1,10 @@
 import type { Action, Instance, Phase } from '../../instances/domain/instance.js';
-import { isLive, type Placement } from '../../instances/domain/placement.js';
+import { isLive, observedAt, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
+import { decideHandover, type HandoverStep } from './decide-handover.js';
+import { hasFailed, isMissing, isProvenAbsent } from './evidence.js';
 import { type Reason, minutes, reasonOfMachineError } from './reason.js';
-import { createSendWithinMs, type Limits } from './limits.js';
+import type { Limits } from './limits.js';
 
 /** What an instance needs next. Every step is harmless when it is taken twice. */
 export type Step =
@@ -20,7 +22,10 @@ export type Step =
   | { readonly kind: 'lose'; readonly placement: Placement; readonly reason: Reason }
   | { readonly kind: 'requeue'; readonly placement: Placement; readonly reason: Reason }
   | { readonly kind: 'fail'; readonly reason: Reason }
-  | { readonly kind: 'finish-delete' };
+  | { readonly kind: 'finish-delete' }
+  /** The migration's business: it is woken, and the row is left alone. */
+  | { readonly kind: 'hand-on' }
+  | HandoverStep;
 
 export interface Facts {
   readonly instance: Instance;
@@ -59,6 +64,7 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
       return decideStopped(facts, placement, now, limits);
     case 'exited':
     case 'migrating':
+      return { kind: 'hand-on' };
     case 'failed':
     case 'deleted':
       return WAIT;
@@ -67,13 +73,6 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
 
 export function currentOf({ instance, placements }: Facts): Placement | null {
   return placements.find((placement) => placement.id === instance.currentPlacementId) ?? null;
-}
-
-/** Until when what we know of a machine is known to hold. Null: it was never seen. */
-export function observedAt(placement: Placement, sweptAt: Date | null): Date | null {
-  if (placement.lastSeenAt === null) return null;
-  const isMissing = placement.missingSince !== null;
-  return isMissing || sweptAt === null || sweptAt < placement.lastSeenAt ? placement.lastSeenAt : sweptAt;
 }
 
 /** A machine of ours that upstream knows. */
@@ -102,17 +101,6 @@ function decideBuying(instance: Instance, placement: Placement | null, now: Date
   return isProvenAbsent(placement, limits) ? { kind: 'abandon', placement } : { kind: 'look-up', placement };
 }
 
-/**
- * A complete listing, begun after every moment at which the machine could still have been hidden, did not show it.
- * Silence is not absence: without such a listing the name stays claimed.
- */
-export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
-  const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
-  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
-  const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
-  return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
-}
-
 function decideComingUp(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
   const { instance, sweptAt } = facts;
   if (!isConfirmed(placement)) return lost();
@@ -137,10 +125,6 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
 /** The phase was entered by a wish whose call was not sent yet. */
 function owedAction(instance: Instance): Action | null {
   return instance.actionSentAt === null ? instance.action : null;
-}
-
-function hasFailed(placement: Placement): boolean {
-  return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
 }
 
 function onBadStart(
@@ -191,7 +175,16 @@ function decideRunning(facts: Facts, placement: Placement | null, now: Date, lim
   if (seenAt === null || seenAt <= instance.phaseSince) return { kind: 'wait', until: addMs(now, limits.pollMs) };
   if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
     return { kind: 'lose', placement, reason: lossReason(placement) };
-  return WAIT;
+  if (isNews(instance, placement)) return { kind: 'hand-on' };
+  return instance.replaceBy === null ? WAIT : decideHandover(facts, placement, now, limits);
+}
+
+/** A notice that nobody was told of, one that was taken back, or a move by the provider. */
+function isNews(instance: Instance, placement: Placement): boolean {
+  if (placement.seenStatus === 'migrating') return true;
+  const isAnnounced = placement.seenSpotStatus === 'notified' || placement.seenSpotStatus === 'reclaiming';
+  const isKnown = instance.noticePlacementId === placement.id;
+  return isAnnounced !== isKnown;
 }
 
 function decideStopping(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
@@ -230,17 +223,6 @@ function decideStopped({ instance, sweptAt }: Facts, placement: Placement | null
   const isNews = seenAt !== null && seenAt > addMs(instance.phaseSince, limits.settleMs);
   if (!isNews) return { kind: 'wait', until: addMs(now, limits.pollMs) };
   return placement.seenStatus === 'running' ? { kind: 'stop-again' } : WAIT;
-}
-
-/** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */
-function isMissing(placement: Placement, limits: Limits): boolean {
-  const { missingSince, missingAt, createSentAt, createdAt } = placement;
-  return (
-    missingSince !== null &&
-    missingAt !== null &&
-    missingAt > missingSince &&
-    missingAt >= addMs(createSentAt ?? createdAt, limits.visibilityWindowMs)
-  );
 }
 
 /** An observation counts once it is later than the action by the time that upstream may go on showing the old status. */

@@ -3,7 +3,8 @@ import type { Instance } from '../../instances/domain/instance.js';
 import { newInstance } from '../../instances/domain/new-instance.js';
 import { newPlacement, type Placement } from '../../instances/domain/placement.js';
 import { addSeconds } from '../../platform/clock.js';
-import { decideStep, isProvenAbsent } from './decide-step.js';
+import { decideStep } from './decide-step.js';
+import { isProvenAbsent } from './evidence.js';
 import type { Limits } from './limits.js';
 
 const NOW = new Date('2026-03-01T12:00:00Z');

@@ -14,10 +14,11 @@ export interface Notification {
   readonly instance: NotifiedInstance;
   readonly error?: { readonly code: string; readonly message: string };
   readonly migration?: Readonly<Record<string, unknown>>;
+  readonly reclaim?: Readonly<Record<string, unknown>>;
 }
 
 /** The body promised to receivers. Made once: every try and every replay sends these bytes. */
-export function webhookBody({ type, occurredAt, instance, error, migration }: Notification): string {
+export function webhookBody({ type, occurredAt, instance, error, migration, reclaim }: Notification): string {
   const { id, name, status, connectionDetails } = instance;
   return JSON.stringify({
     event: type,
@@ -28,6 +29,7 @@ export function webhookBody({ type, occurredAt, instance, error, migration }: No
     timestamp: occurredAt.toISOString(),
     ...(error === undefined ? {} : { error }),
     ...(migration === undefined ? {} : { migration }),
+    ...(reclaim === undefined ? {} : { reclaim }),
     ...(type === 'instance.failed'
       ? {}
       : { instance: { id, name, ...(connectionDetails === null ? {} : { connectionDetails }) } }),

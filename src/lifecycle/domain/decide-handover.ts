@@ -1,0 +1,106 @@
+import type { Instance } from '../../instances/domain/instance.js';
+import { isLive, observedAt, type Placement } from '../../instances/domain/placement.js';
+import { addMs } from '../../platform/clock.js';
+import type { Facts } from './decide-step.js';
+import { hasFailed, isMissing, isProvenAbsent } from './evidence.js';
+import type { Limits } from './limits.js';
+import { type Reason, reasonOfMachineError } from './reason.js';
+
+/** What a running instance needs next whose machine is announced to be taken away, and that wants a successor beside it. */
+export type HandoverStep =
+  | { readonly kind: 'wait'; readonly until: Date | null }
+  | { readonly kind: 'buy-successor' }
+  | { readonly kind: 'look-up-successor'; readonly successor: Placement }
+  | { readonly kind: 'confirm-successor'; readonly successor: Placement }
+  | {
+      readonly kind: 'inspect-successor';
+      readonly successor: Placement;
+      readonly novitaId: string;
+      readonly predecessor: Placement;
+    }
+  | { readonly kind: 'drop-successor'; readonly successor: Placement; readonly reason: Reason };
+
+/** At most one machine beside the running one: the next is bought when the last one is gone for certain. */
+export function decideHandover(facts: Facts, predecessor: Placement, now: Date, limits: Limits): HandoverStep {
+  const { instance, placements } = facts;
+  const successor = placements.find(({ id }) => id === instance.successorPlacementId) ?? null;
+  if (isLater(instance.nextCheckAt, now) && successor?.novitaId == null)
+    return { kind: 'wait', until: instance.nextCheckAt };
+  if (successor === null || !isLive(successor) || successor.state === 'retiring') {
+    const isAlone = placements.every((one) => one.id === predecessor.id || !isLive(one));
+    return isAlone ? { kind: 'buy-successor' } : { kind: 'wait', until: addMs(now, limits.pollMs) };
+  }
+  if (successor.state === 'intended') return decideUnconfirmed(successor, limits);
+  return decideConfirmed(facts, instance, predecessor, successor, now, limits);
+}
+
+function decideUnconfirmed(successor: Placement, limits: Limits): HandoverStep {
+  if (successor.novitaId !== null) return { kind: 'confirm-successor', successor };
+  return isProvenAbsent(successor, limits)
+    ? { kind: 'drop-successor', successor, reason: NEVER_CAME }
+    : { kind: 'look-up-successor', successor };
+}
+
+function decideConfirmed(
+  { sweptAt }: Facts,
+  instance: Instance,
+  predecessor: Placement,
+  successor: Placement,
+  now: Date,
+  limits: Limits,
+): HandoverStep {
+  const { novitaId, seenStatus } = successor;
+  if (novitaId === null || isMissing(successor, limits) || seenStatus === 'removed' || seenStatus === 'removing')
+    return { kind: 'drop-successor', successor, reason: GONE };
+  if (hasFailed(successor))
+    return {
+      kind: 'drop-successor',
+      successor,
+      reason: successor.seenError ? reasonOfMachineError(successor.seenError) : EXITED,
+    };
+  const seenAt = observedAt(successor, sweptAt);
+  const timeoutMs = limits.startupTimeoutMs + (instance.readiness?.timeoutSeconds ?? 0) * 1000;
+  if (seenAt !== null && seenAt >= addMs(successor.createdAt, timeoutMs))
+    return { kind: 'drop-successor', successor, reason: TOO_SLOW };
+  if (isLater(instance.nextCheckAt, now)) return { kind: 'wait', until: instance.nextCheckAt };
+  return seenStatus === 'running'
+    ? { kind: 'inspect-successor', successor, novitaId, predecessor }
+    : { kind: 'wait', until: addMs(now, limits.pollMs) };
+}
+
+/**
+ * Until when the predecessor may stay beside its successor: both bill from the successor's image pull on, so the cap counts from
+ * there; and it is gone by our own hand before the provider takes it.
+ */
+export function predecessorEndsAt(
+  successor: Placement,
+  deadline: Date,
+  now: Date,
+  limits: Pick<Limits, 'handoverMaxOverlapMs' | 'pollMs'>,
+): Date {
+  const { handoverMaxOverlapMs, pollMs } = limits;
+  const billsSince = successor.billedFrom ?? successor.createdAt;
+  // A delete takes a moment to be sent and to end the bill.
+  const margin = Math.min(pollMs, handoverMaxOverlapMs / 10);
+  const end = Math.min(billsSince.getTime() + handoverMaxOverlapMs - margin, deadline.getTime() - 2 * pollMs);
+  return new Date(Math.max(now.getTime(), end));
+}
+
+/** Longer after each successor that came to nothing. */
+export function successorPauseMs(instance: Instance, placements: readonly Placement[]): number {
+  const since = instance.noticedAt ?? instance.phaseSince;
+  const tries = placements.filter(
+    ({ id, createdAt, state }) =>
+      id !== instance.currentPlacementId && createdAt >= since && state !== 'refused' && state !== 'confirmed',
+  ).length;
+  return Math.min(300_000, 5000 * 2 ** Math.min(tries, 6));
+}
+
+const NEVER_CAME: Reason = { code: 'CREATE_UNCONFIRMED', message: 'The replacement never came to be' };
+const GONE: Reason = { code: 'MACHINE_GONE', message: 'The replacement is no longer there' };
+const EXITED: Reason = { code: 'EXITED_DURING_STARTUP', message: 'The replacement ended while it was starting' };
+const TOO_SLOW: Reason = { code: 'STARTUP_TIMEOUT', message: 'The replacement did not become ready in time' };
+
+function isLater(instant: Date | null, now: Date): instant is Date {
+  return instant !== null && instant > now;
+}

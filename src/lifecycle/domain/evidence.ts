@@ -1,0 +1,29 @@
+import type { Placement } from '../../instances/domain/placement.js';
+import { addMs } from '../../platform/clock.js';
+import { createSendWithinMs, type Limits } from './limits.js';
+
+/**
+ * A complete listing, begun after every moment at which the machine could still have been hidden, did not show it.
+ * Silence is not absence: without such a listing the name stays claimed.
+ */
+export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
+  const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
+  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
+  const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
+  return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
+}
+
+/** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */
+export function isMissing(placement: Placement, limits: Limits): boolean {
+  const { missingSince, missingAt, createSentAt, createdAt } = placement;
+  return (
+    missingSince !== null &&
+    missingAt !== null &&
+    missingAt > missingSince &&
+    missingAt >= addMs(createSentAt ?? createdAt, limits.visibilityWindowMs)
+  );
+}
+
+export function hasFailed(placement: Placement): boolean {
+  return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
+}

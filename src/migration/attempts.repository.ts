@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common';
+import type { MigrationAttempt as AttemptRow, Prisma } from '../generated/prisma/client.js';
+import { addMs } from '../platform/clock.js';
+import { PrismaService } from '../platform/database/prisma.service.js';
+import type { Tx } from '../platform/database/unit-of-work.js';
+import type { Attempt, AttemptState, AttemptStep, Cause, Means, TriggeredBy } from './domain/attempt.js';
+import type { History } from './domain/decide-move.js';
+import { EMPTY_SUMMARY, type Summary } from './domain/execution.js';
+
+const HOUR_MS = 3_600_000;
+
+@Injectable()
+export class AttemptsRepository {
+  constructor(private readonly prisma: PrismaService) {}
+
+  async findOpen(instanceId: string): Promise<Attempt | null> {
+    const row = await this.prisma.migrationAttempt.findFirst({ where: { instanceId, state: 'open' } });
+    return row && toAttempt(row);
+  }
+
+  /** Inserted or replaced; whoever writes holds the instance's version. Which execution it belongs to is not the writer's to say. */
+  async save(attempt: Attempt, tx: Tx): Promise<void> {
+    const { id, steps, tried, executionId, ...columns } = attempt;
+    const data = { ...columns, tried: [...tried], steps: steps as unknown as Prisma.InputJsonArray };
+    await tx.migrationAttempt.upsert({ where: { id }, create: { id, executionId, ...data }, update: data });
+  }
+
+  /** Ends an attempt that is still open; false when somebody else has. */
+  async end(attempt: Attempt, tx: Tx = this.prisma): Promise<boolean> {
+    const { id, state, because, message, endedAt } = attempt;
+    const steps = attempt.steps as unknown as Prisma.InputJsonArray;
+    const data = { state, because, message, endedAt, steps };
+    const { count } = await tx.migrationAttempt.updateMany({ where: { id, state: 'open' }, data });
+    return count === 1;
+  }
+
+  async insertMany(attempts: readonly Attempt[], tx: Tx = this.prisma): Promise<void> {
+    await tx.migrationAttempt.createMany({
+      data: attempts.map(({ steps, tried, ...columns }) => ({
+        ...columns,
+        tried: [...tried],
+        steps: steps as unknown as Prisma.InputJsonArray,
+      })),
+    });
+  }
+
+  async isSkippedSince(instanceId: string, because: string, since: Date): Promise<boolean> {
+    const where = { instanceId, because, state: 'skipped', startedAt: { gte: since } };
+    return (await this.prisma.migrationAttempt.findFirst({ where, select: { id: true } })) !== null;
+  }
+
+  async historyOf(instanceId: string, lostAt: Date | null, now: Date): Promise<History> {
+    const ended = { instanceId, state: { in: ['migrated', 'failed'] } };
+    const [recentAttempts, failuresSinceLoss, last] = await Promise.all([
+      this.prisma.migrationAttempt.count({ where: { ...ended, endedAt: { gte: addMs(now, -HOUR_MS) } } }),
+      lostAt === null
+        ? 0
+        : this.prisma.migrationAttempt.count({ where: { instanceId, state: 'failed', startedAt: { gte: lostAt } } }),
+      this.prisma.migrationAttempt.findFirst({
+        where: { instanceId, state: 'migrated' },
+        orderBy: { endedAt: 'desc' },
+        select: { endedAt: true },
+      }),
+    ]);
+    return { recentAttempts, failuresSinceLoss, lastMigratedAt: last?.endedAt ?? null };
+  }
+
+  async listOf(executionId: string): Promise<Attempt[]> {
+    const rows = await this.prisma.migrationAttempt.findMany({
+      where: { executionId },
+      orderBy: [{ startedAt: 'asc' }, { id: 'asc' }],
+      take: 1000,
+    });
+    return rows.map(toAttempt);
+  }
+
+  async summariesOf(executionIds: readonly string[]): Promise<ReadonlyMap<string, Summary>> {
+    const groups = await this.prisma.migrationAttempt.groupBy({
+      by: ['executionId', 'state'],
+      where: { executionId: { in: [...executionIds] } },
+      _count: true,
+    });
+    const summaries = new Map<string, Summary>();
+    for (const { executionId, state, _count } of groups) {
+      if (executionId === null) continue;
+      summaries.set(executionId, counted(summaries.get(executionId) ?? EMPTY_SUMMARY, state, _count));
+    }
+    return summaries;
+  }
+
+  async listFailedOf(executionIds: readonly string[]): Promise<Attempt[]> {
+    const where = { executionId: { in: [...executionIds] }, state: 'failed' };
+    const rows = await this.prisma.migrationAttempt.findMany({ where, orderBy: { startedAt: 'asc' }, take: 1000 });
+    return rows.map(toAttempt);
+  }
+
+  /** Attempts that begun by themselves become part of the execution that is under way. */
+  async attachLoose(executionId: string, tx: Tx): Promise<number> {
+    const { count } = await tx.migrationAttempt.updateMany({ where: { executionId: null }, data: { executionId } });
+    return count;
+  }
+
+  async firstLooseAt(): Promise<Date | null> {
+    const row = await this.prisma.migrationAttempt.findFirst({
+      where: { executionId: null },
+      orderBy: { startedAt: 'asc' },
+      select: { startedAt: true },
+    });
+    return row?.startedAt ?? null;
+  }
+
+  async hasOpen(executionId: string): Promise<boolean> {
+    const where = { executionId, state: 'open' };
+    return (await this.prisma.migrationAttempt.findFirst({ where, select: { id: true } })) !== null;
+  }
+
+  async countFailedSince(since: Date): Promise<number> {
+    return this.prisma.migrationAttempt.count({ where: { state: 'failed', endedAt: { gte: since } } });
+  }
+}
+
+function counted(summary: Summary, state: string, count: number): Summary {
+  const isSkipped = state === 'skipped';
+  return {
+    eligible: summary.eligible + (isSkipped ? 0 : count),
+    migrated: summary.migrated + (state === 'migrated' ? count : 0),
+    skipped: summary.skipped + (isSkipped ? count : 0),
+    failed: summary.failed + (state === 'failed' ? count : 0),
+    open: summary.open + (state === 'open' ? count : 0),
+  };
+}
+
+function toAttempt(row: AttemptRow): Attempt {
+  return {
+    ...row,
+    cause: row.cause as Cause,
+    triggeredBy: row.triggeredBy as TriggeredBy,
+    state: row.state as AttemptState,
+    tried: row.tried as Means[],
+    means: row.means as Means | null,
+    steps: row.steps as unknown as AttemptStep[],
+  };
+}

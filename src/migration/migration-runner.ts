@@ -1,0 +1,214 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Instance } from '../instances/domain/instance.js';
+import { InstanceRecorder } from '../instances/instance-recorder.js';
+import { migrateInstance } from '../instances/instances.jobs.js';
+import { InstancesRepository } from '../instances/instances.repository.js';
+import { addMs, Clock } from '../platform/clock.js';
+import { Settings } from '../platform/config.js';
+import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { Jobs } from '../platform/jobs/jobs.service.js';
+import { Random } from '../platform/random.js';
+import { AttemptsRepository } from './attempts.repository.js';
+import { type Attempt, ended, newAttempt } from './domain/attempt.js';
+import { judgeEligibility } from './domain/eligibility.js';
+import type { Execution } from './domain/execution.js';
+import { ExecutionsRepository } from './executions.repository.js';
+
+/** A replica that dies is followed by another one after this. */
+const LEASE_MS = 15_000;
+/** What begins in the same second is one run: none ends sooner. */
+const SHORTEST_MS = 1_000;
+const LONGEST_AT_LEAST_MS = 60_000;
+
+class SomeoneWasFaster extends Error {}
+
+/** Begins and carries on the one execution that is under way, on whatever replica. */
+@Injectable()
+export class MigrationRunner {
+  private readonly logger = new Logger(MigrationRunner.name);
+  private readonly intervalMs: number;
+  private running = false;
+  private isScheduleKnown = false;
+
+  constructor(
+    private readonly executions: ExecutionsRepository,
+    private readonly attempts: AttemptsRepository,
+    private readonly instances: InstancesRepository,
+    private readonly recorder: InstanceRecorder,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly jobs: Jobs,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly settings: Settings,
+  ) {
+    this.intervalMs = settings.migrationIntervalMinutes * 60_000;
+  }
+
+  async tick(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      const now = this.clock.now();
+      await this.gatherLoose(now);
+      if (this.settings.migrationEnabled) await this.takeTurn(now);
+      const execution = await this.executions.claim(this.settings.replicaId, LEASE_MS);
+      if (execution !== null) await this.carryOn(execution, now);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** Null when another execution is under way. */
+  async begin(dryRun: boolean, maxMigrations: number | null): Promise<Execution | null> {
+    const now = this.clock.now();
+    const execution = this.newExecution('manual', now, {
+      dryRun: dryRun || this.settings.migrationDryRun,
+      maxMigrations,
+    });
+    return this.unitOfWork.run(async (tx) => {
+      if (!(await this.executions.insert(execution, tx))) return null;
+      if (!execution.dryRun) await this.executions.postponeTurn(addMs(now, this.intervalMs), tx);
+      return execution;
+    });
+  }
+
+  /** What was begun at once, without an execution, belongs to the one under way, or makes one. */
+  private async gatherLoose(now: Date): Promise<void> {
+    const since = await this.attempts.firstLooseAt();
+    if (since === null) return;
+    const open = await this.executions.findOpen();
+    if (open?.dryRun === true) return;
+    const fresh = { ...this.newExecution('loss', now), state: 'running', startedAt: since } as const;
+    const [totalInstances, exited] = await this.count();
+    await this.unitOfWork.run(async (tx) => {
+      const execution = open ?? { ...fresh, totalInstances, exitedInstances: exited.length };
+      if (open === null && !(await this.executions.insert(execution, tx))) return;
+      await this.attempts.attachLoose(execution.id, tx);
+    });
+  }
+
+  private async takeTurn(now: Date): Promise<void> {
+    const next = addMs(now, this.intervalMs);
+    if (!this.isScheduleKnown) {
+      await this.executions.nextScheduledAt(next);
+      this.isScheduleKnown = true;
+    }
+    const dueAt = await this.executions.findScheduledAt();
+    if (dueAt === null || dueAt > now) return;
+    const execution = this.newExecution('schedule', now, { dryRun: this.settings.migrationDryRun });
+    try {
+      await this.unitOfWork.run(async (tx) => {
+        if (!(await this.executions.insert(execution, tx))) return;
+        if (!(await this.executions.takeTurn(now, next, tx))) throw new SomeoneWasFaster();
+      });
+    } catch (error) {
+      if (!(error instanceof SomeoneWasFaster)) throw error;
+    }
+  }
+
+  private async carryOn(execution: Execution, now: Date): Promise<void> {
+    try {
+      if (execution.state === 'queued') await this.scan(execution, now);
+      else await this.finishIfDone(execution, now);
+    } catch (error) {
+      this.logger.error({ err: error, jobId: execution.id }, 'the execution could not be carried on');
+      await this.end({ ...execution, error: 'The execution could not be carried on' }, 'failed', now);
+    }
+  }
+
+  /** Every lost instance is judged; what may be brought back is woken, and what may not is noted with the reason. */
+  private async scan(execution: Execution, now: Date): Promise<void> {
+    const [totalInstances, exited] = await this.count();
+    const running: Execution = {
+      ...execution,
+      state: 'running',
+      startedAt: now,
+      totalInstances,
+      exitedInstances: exited.length,
+    };
+    if (!(await this.executions.move(running, 'queued', this.settings.replicaId))) return;
+    let left = execution.maxMigrations ?? Infinity;
+    const notes: Attempt[] = [];
+    const woken: string[] = [];
+    for (const id of exited) {
+      const instance = await this.instances.find(id);
+      const isTaken = instance === null ? false : await this.takeOn(instance, running, left > 0, notes, now);
+      if (!isTaken) continue;
+      left -= 1;
+      woken.push(id);
+    }
+    await this.attempts.insertMany(notes);
+    await this.jobs.enqueueAll(
+      migrateInstance,
+      woken.map((instanceId) => ({ instanceId })),
+    );
+  }
+
+  private async takeOn(
+    instance: Instance,
+    execution: Execution,
+    hasRoom: boolean,
+    notes: Attempt[],
+    now: Date,
+  ): Promise<boolean> {
+    if (instance.phase !== 'exited') return false;
+    const isManual = execution.trigger === 'manual';
+    const wanted: Instance = isManual ? { ...instance, recoveryTrigger: 'manual_migration' } : instance;
+    const mode = { enabled: this.settings.migrationEnabled || isManual, dryRun: false };
+    const verdict = judgeEligibility(wanted, mode);
+    const note = (state: 'skipped' | 'planned', because: string) => {
+      const cause = instance.lossReason === 'spot_reclaim' ? 'spot_reclaim' : 'interrupted';
+      const attempt = newAttempt(`mig-${this.random.token(16)}`, wanted, cause, now);
+      notes.push({ ...ended(attempt, state, because, now), executionId: execution.id });
+    };
+    if (!verdict.eligible) note('skipped', verdict.because);
+    else if (!hasRoom) note('skipped', 'max-migrations');
+    else if (execution.dryRun)
+      note('planned', instance.currentPlacementId === null ? 'would-buy-elsewhere' : 'would-start');
+    else return this.set(instance, wanted, now);
+    return verdict.eligible && hasRoom;
+  }
+
+  /** Due at once, whatever brake it waits for, when it is asked for by hand. */
+  private async set(instance: Instance, wanted: Instance, now: Date): Promise<boolean> {
+    if (wanted === instance) return true;
+    await this.recorder.record({ before: instance, after: { ...wanted, nextCheckAt: now, updatedAt: now } });
+    return true;
+  }
+
+  private async finishIfDone(execution: Execution, now: Date): Promise<void> {
+    const age = now.getTime() - (execution.startedAt ?? execution.createdAt).getTime();
+    if (age < SHORTEST_MS) return;
+    const isDone = execution.dryRun || (!(await this.attempts.hasOpen(execution.id)) && !(await this.isAnyDue(now)));
+    if (isDone || age > Math.max(this.intervalMs, LONGEST_AT_LEAST_MS)) await this.end(execution, 'completed', now);
+  }
+
+  private async isAnyDue(now: Date): Promise<boolean> {
+    return (await this.executions.listDueInstanceIds(now, 1)).length > 0;
+  }
+
+  private async end(execution: Execution, state: 'completed' | 'failed', now: Date): Promise<void> {
+    await this.executions.move({ ...execution, state, completedAt: now }, execution.state, this.settings.replicaId);
+  }
+
+  private async count(): Promise<[number, string[]]> {
+    return Promise.all([this.executions.countInstances(), this.executions.listExitedIds()]);
+  }
+
+  private newExecution(trigger: Execution['trigger'], now: Date, wish: Partial<Execution> = {}): Execution {
+    return {
+      id: `migration-job-${this.random.token(12)}`,
+      trigger,
+      state: 'queued',
+      dryRun: false,
+      maxMigrations: null,
+      totalInstances: 0,
+      exitedInstances: 0,
+      error: null,
+      createdAt: now,
+      startedAt: null,
+      completedAt: null,
+      ...wish,
+    };
+  }
+}

@@ -1,0 +1,62 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Settings } from '../platform/config.js';
+import { ApiErrors } from '../platform/http/openapi.js';
+import {
+  MigrationExecutionDetailsDto,
+  MigrationHistoryDto,
+  MigrationHistoryQuery,
+  MigrationStatusDto,
+  MigrationTriggered,
+  toMigrationExecution,
+  toMigrationExecutionDetails,
+  toMigrationStatus,
+  toMigrationTriggered,
+  TriggerMigrationDto,
+} from './migration.dto.js';
+import { MigrationService } from './migration.service.js';
+
+@ApiTags('migration')
+@Controller('api/migration')
+export class MigrationController {
+  constructor(
+    private readonly migration: MigrationService,
+    private readonly settings: Settings,
+  ) {}
+
+  /** How the migration of lost spot instances is set, when it last ran and when it runs next. */
+  @Get('status')
+  @ApiOkResponse({ type: MigrationStatusDto })
+  async getMigrationStatus(): Promise<MigrationStatusDto> {
+    const [status, statistics] = await Promise.all([this.migration.status(), this.migration.statistics()]);
+    return toMigrationStatus(status, statistics, this.settings);
+  }
+
+  /** Look for lost instances now, without waiting for the schedule; a dry run only says what would be done. */
+  @Post('trigger')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ type: MigrationTriggered })
+  @ApiErrors(400, 409)
+  async triggerMigration(@Body() wish: TriggerMigrationDto): Promise<MigrationTriggered> {
+    const { dryRun = false, maxMigrations = null } = wish;
+    return toMigrationTriggered(await this.migration.trigger(dryRun, maxMigrations));
+  }
+
+  /** Executions, the newest first. */
+  @Get('history')
+  @ApiOkResponse({ type: MigrationHistoryDto })
+  @ApiErrors(400)
+  async listMigrations(@Query() query: MigrationHistoryQuery): Promise<MigrationHistoryDto> {
+    const { limit, offset, status = null } = query;
+    const { records, total } = await this.migration.history(status, { limit, offset });
+    return { executions: records.map(toMigrationExecution), total, limit, offset };
+  }
+
+  /** One execution with what was decided and done about each instance, and when. */
+  @Get('history/:jobId')
+  @ApiOkResponse({ type: MigrationExecutionDetailsDto })
+  @ApiErrors(404)
+  async getMigration(@Param('jobId') jobId: string): Promise<MigrationExecutionDetailsDto> {
+    return toMigrationExecutionDetails(await this.migration.get(jobId));
+  }
+}
