@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals';
+import { aSpotMachine, aSpotInstance, at } from '../../../test/builders/a-spot-instance.js';
+import type { Placement } from '../../instances/domain/placement.js';
+import { decideHandover, predecessorEndsAt, successorPauseMs } from './decide-handover.js';
+import type { Limits } from './limits.js';
+
+const LIMITS: Limits = {
+  pollMs: 10_000,
+  queueTimeoutMs: 600_000,
+  startupTimeoutMs: 600_000,
+  stopTimeoutMs: 300_000,
+  createTimeoutMs: 60_000,
+  visibilityWindowMs: 40_000,
+  handoverMaxOverlapMs: 300_000,
+  settleMs: 3000,
+  repeatActionMs: 15_000,
+};
+
+const predecessor = aSpotMachine({ seenSpotStatus: 'notified', seenReclaimAt: at(3600) });
+const noticed = aSpotInstance({
+  phase: 'running',
+  phaseSince: at(-7000),
+  currentPlacementId: 'plc-a',
+  noticePlacementId: 'plc-a',
+  noticedAt: at(0),
+  replaceBy: at(3600),
+});
+
+function aSuccessor(overrides: Partial<Placement> = {}): Placement {
+  return aSpotMachine({
+    id: 'plc-b',
+    novitaId: 'machine-b',
+    createdAt: at(0),
+    createSentAt: at(0),
+    seenStatus: 'pulling',
+    lastSeenAt: at(20),
+    billedFrom: at(5),
+    ...overrides,
+  });
+}
+
+function decide(successor: Placement | null, seconds: number, others: Placement[] = [], isNamed = true) {
+  const instance = { ...noticed, successorPlacementId: successor !== null && isNamed ? 'plc-b' : null };
+  const placements = [predecessor, ...(successor === null ? [] : [successor]), ...others];
+  return decideHandover({ instance, placements, sweptAt: at(seconds) }, predecessor, at(seconds), LIMITS);
+}
+
+describe('decideHandover', () => {
+  it('buys a successor at once', () => {
+    expect(decide(null, 1)).toEqual({ kind: 'buy-successor' });
+  });
+
+  it('buys no third machine while one that was given up may still bill', () => {
+    const givenUp = aSuccessor({ state: 'retiring' });
+
+    expect(decide(givenUp, 30, [], false)).toMatchObject({ kind: 'wait' });
+  });
+
+  it.each<[string, Partial<Placement>, string]>([
+    [
+      'whose create is unanswered',
+      { state: 'intended', novitaId: null, seenStatus: null, lastSeenAt: null },
+      'look-up-successor',
+    ],
+    ['whose id is known', { state: 'intended' }, 'confirm-successor'],
+    ['that is still coming up', {}, 'wait'],
+    ['that runs', { seenStatus: 'running' }, 'inspect-successor'],
+    ['that failed', { seenError: 'error: failed to pull image' }, 'drop-successor'],
+    ['that exited', { seenStatus: 'exited' }, 'drop-successor'],
+    ['that is gone', { missingSince: at(50), missingAt: at(60) }, 'drop-successor'],
+    [
+      'that never came to be',
+      { state: 'intended', novitaId: null, seenStatus: null, missingAt: at(101) },
+      'drop-successor',
+    ],
+  ])('with a successor %s decides to %3$s', (_name, overrides, kind) => {
+    expect(decide(aSuccessor(overrides), 110).kind).toBe(kind);
+  });
+
+  it('drops a successor that does not come up in time', () => {
+    expect(decide(aSuccessor(), 601)).toMatchObject({ kind: 'drop-successor', reason: { code: 'STARTUP_TIMEOUT' } });
+  });
+});
+
+describe('predecessorEndsAt', () => {
+  it.each([
+    ['the overlap counts from where the successor bills', 120, 3600, 5 + 300 - 10],
+    ['the announced end comes first', 120, 200, 180],
+    ['the start took longer than both may bill', 400, 3600, 400],
+    ['the announced end is over', 120, 100, 120],
+  ])('when %s', (_name, now, deadline, end) => {
+    expect(predecessorEndsAt(aSuccessor(), at(deadline), at(now), LIMITS)).toEqual(at(end));
+  });
+});
+
+describe('successorPauseMs', () => {
+  it('grows with every successor that came to nothing', () => {
+    const failed = (id: string) => aSuccessor({ id, state: 'gone' });
+
+    expect(successorPauseMs(noticed, [predecessor])).toBe(5000);
+    expect(successorPauseMs(noticed, [predecessor, failed('plc-b'), failed('plc-c')])).toBe(20_000);
+  });
+});
