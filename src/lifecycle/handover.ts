@@ -11,8 +11,8 @@ import type { Tx } from '../platform/database/unit-of-work.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import { handedOver } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
-import { type HandoverStep, successorPauseMs } from './domain/decide-handover.js';
-import { type Limits, limitsOf } from './domain/limits.js';
+import { type HandoverStep, type OverlapLimits, successorPauseMs } from './domain/decide-handover.js';
+import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';
 import type { Reason } from './domain/reason.js';
 import { LEASE_MARGIN_MS, MachineBuyer, NO_STOCK } from './machine-buyer.js';
 import { ReadinessProbe } from './readiness-probe.js';
@@ -25,7 +25,7 @@ type Inspection = Extract<HandoverStep, { kind: 'inspect-successor' }>;
 /** Buys a second machine beside a running one that will be taken away, and hands the instance over once it is ready. */
 @Injectable()
 export class Handover {
-  private readonly limits: Limits;
+  private readonly limits: Limits & OverlapLimits;
 
   constructor(
     private readonly buyer: MachineBuyer,
@@ -37,7 +37,7 @@ export class Handover {
     private readonly clock: Clock,
     settings: Settings,
   ) {
-    this.limits = limitsOf(settings);
+    this.limits = { ...limitsOf(settings), handoverMaxOverlapMs: settings.handoverMaxOverlapMs };
   }
 
   /** As for an order: the intent and its unique name are committed before the one create call. True: look again at once. */
@@ -45,12 +45,11 @@ export class Handover {
     const purchase = await this.choose(instance, placements, now);
     if (purchase === null) return this.lookAgain(instance, NO_STOCK_PAUSE_MS);
     const { placement } = purchase;
-    const nextCheckAt = addMs(now, this.limits.createTimeoutMs + LEASE_MARGIN_MS);
-    const after = { ...instance, successorPlacementId: placement.id, nextCheckAt, updatedAt: now };
+    const sendBefore = addMs(placement.createdAt, createSendWithinMs(this.limits));
+    const nextCheckAt = addMs(sendBefore, this.limits.createTimeoutMs + LEASE_MARGIN_MS);
+    const after = { ...instance, successorPlacementId: placement.id, nextCheckAt, updatedAt: placement.createdAt };
     const buying = await this.recorder.record({ before: instance, after, bought: placement });
     if (buying === null) return true;
-    // A process that was stopped here for long must not send: others have drawn their conclusions by now.
-    if (this.clock.now().getTime() - now.getTime() > this.limits.createTimeoutMs / 2) return true;
     const error = await this.buyer.sendCreate(instance, purchase);
     if (error !== null) return this.recordFailure(buying, placement, error);
     return this.lookAgain(buying, 0);

@@ -74,15 +74,15 @@ export class MachineMover {
 
   /** Start or migrate: that it is being sent is committed first, so that no other replica sends it too. */
   async call(instance: Instance, attempt: Attempt, { means, novitaId }: Call, now: Date): Promise<boolean> {
-    const leaseUntil = addMs(now, this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
+    const leaseUntil = addMs(now, this.limits.repeatActionMs + this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
     const sent: Attempt = { ...attempt, means, tried: [...attempt.tried, means], sentAt: now, answeredAt: null };
     const sending = await this.record(underway(instance, leaseUntil, now), sent);
     if (sending === null) return true;
-    // A process that was stopped here for long must not send: others have drawn their conclusions by now.
-    if (this.clock.now().getTime() - now.getTime() > this.settings.novitaTimeoutMs / 2) return true;
     try {
-      if (means === 'start') await this.novita.startMachine(novitaId, { lane: 'urgent' });
-      else await this.novita.migrateMachine(novitaId, { lane: 'urgent' });
+      // Later others have drawn their conclusions, and the user may have wished for something else.
+      const options = { lane: 'urgent', sendBefore: addMs(now, this.limits.repeatActionMs) } as const;
+      if (means === 'start') await this.novita.startMachine(novitaId, options);
+      else await this.novita.migrateMachine(novitaId, options);
       return await this.answered(sending, sent, 'taken', means);
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;

@@ -35,10 +35,10 @@ describe('a zone that takes all its spot machines back at once', () => {
     for (let index = 0; index < MACHINES; index += 1)
       await world.services[index % 2]!.post('/api/instances', anOrder({ name: `spot-${index}` }));
     await eventually(async () => {
-        const instances = await all();
-        if (instances.every(({ status }) => status === 'running')) return true;
-        throw new Error(instances.map(({ status }) => status).join());
-      }, 120_000);
+      const instances = await all();
+      if (instances.every(({ status }) => status === 'running')) return true;
+      throw new Error(instances.map(({ status }) => status).join());
+    }, 120_000);
     await world.sandbox.control('/start-behaviour', { refuseAfterReclaimProbability: 0.3, refuseProbability: 0.3 });
     await world.sandbox.control('/migrate-behaviour', { refuse: 0.3, stick: 0.1 });
 

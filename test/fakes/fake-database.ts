@@ -1,6 +1,7 @@
 import type { NewEvent } from '../../src/events/event.js';
 import type { Instance } from '../../src/instances/domain/instance.js';
 import type { Placement } from '../../src/instances/domain/placement.js';
+import type { Attempt } from '../../src/migration/domain/attempt.js';
 import type { Tx } from '../../src/platform/database/unit-of-work.js';
 import { type Actor, BLOCKED, type Scheduler } from './scheduler.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -42,6 +43,7 @@ export interface Committed {
 export class Transaction {
   readonly instances = new Map<string, Instance>();
   readonly placements = new Map<string, Placement>();
+  readonly attempts = new Map<string, Attempt>();
   readonly events: NewEvent[] = [];
   readonly jobs: QueuedJob[] = [];
   readonly stockOuts = new Map<string, Date>();
@@ -65,6 +67,7 @@ export interface DatabaseFaults {
 export class FakeDatabase {
   readonly instances = new Map<string, Instance>();
   readonly placements = new Map<string, Placement>();
+  readonly attempts = new Map<string, Attempt>();
   readonly events: NewEvent[] = [];
   readonly leases = new Map<string, LeaseRow>();
   readonly orphans = new Map<string, OrphanRow>();
@@ -157,6 +160,12 @@ export class FakeDatabase {
     return [...this.placements.values()].filter((placement) => placement.instanceId === instanceId);
   }
 
+  openAttemptOf(instanceId: string, butNot = ''): Attempt | null {
+    for (const attempt of this.attempts.values())
+      if (attempt.instanceId === instanceId && attempt.state === 'open' && attempt.id !== butNot) return attempt;
+    return null;
+  }
+
   private isFree(tx: Transaction, key: string): boolean {
     const holder = this.locks.get(key);
     return holder === undefined || holder === tx;
@@ -205,6 +214,7 @@ export class FakeDatabase {
     };
     for (const { after } of committed.instances) this.instances.set(after.id, after);
     for (const { after } of committed.placements) this.placements.set(after.id, after);
+    for (const attempt of tx.attempts.values()) this.attempts.set(attempt.id, attempt);
     for (const [place, until] of tx.stockOuts) this.stockOuts.set(place, until);
     if (tx.sweep !== null) this.sweptAt = tx.sweep;
     this.events.push(...tx.events);
@@ -221,6 +231,9 @@ export class FakeDatabase {
         if (other.novitaId !== null && other.novitaId === placement.novitaId)
           throw new ConstraintViolated('placements.novita_id');
       }
+    for (const attempt of tx.attempts.values())
+      if (attempt.state === 'open' && this.openAttemptOf(attempt.instanceId, attempt.id) !== null)
+        throw new ConstraintViolated('migration_attempts.one_open');
     for (const event of tx.events)
       if (
         this.events.some(({ instanceId, sequence }) => instanceId === event.instanceId && sequence === event.sequence)

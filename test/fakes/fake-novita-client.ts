@@ -121,7 +121,7 @@ export class FakeNovitaClient extends NovitaClient {
   }
 
   override async listMigrationJobs(_since: Date, _options: CallOptions): Promise<readonly MigrationJob[]> {
-    return this.read('jobs', () => []);
+    return this.read('jobs', () => [...this.upstream.jobs]);
   }
 
   private async read<T>(name: string, effect: () => T): Promise<T> {

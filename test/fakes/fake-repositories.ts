@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../src/events/event.js';
 import type { EventsService } from '../../src/events/events.service.js';
-import { AT_REST_UNTIL_NEWS, type Instance } from '../../src/instances/domain/instance.js';
+import { AT_REST_UNTIL_NEWS, type Instance, isMigrations, type Phase } from '../../src/instances/domain/instance.js';
 import { isLive, type Placement } from '../../src/instances/domain/placement.js';
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
 import type { PlacementsRepository } from '../../src/instances/placements.repository.js';
@@ -8,6 +8,10 @@ import type { Sighting } from '../../src/lifecycle/domain/compare-listing.js';
 import type { Claim, OrphanSighting } from '../../src/lifecycle/domain/find-orphans.js';
 import type { OrphansRepository } from '../../src/lifecycle/orphans.repository.js';
 import type { SweepRepository } from '../../src/lifecycle/sweep.repository.js';
+import type { AttemptsRepository } from '../../src/migration/attempts.repository.js';
+import type { Attempt } from '../../src/migration/domain/attempt.js';
+import type { History } from '../../src/migration/domain/decide-move.js';
+import type { ExecutionsRepository } from '../../src/migration/executions.repository.js';
 import type { HeldLease, Leases } from '../../src/platform/database/leases.js';
 import type { Tx, UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { type Offer, placeOf } from '../../src/pricing/domain/offer.js';
@@ -18,6 +22,7 @@ import type { Actor } from './scheduler.js';
 // What the lifecycle uses of each repository, over rows in memory. Each class is checked against the real one by `Pick`;
 // where it is handed over it is cast, because the private fields of a class are part of its type.
 
+const ENDED: readonly Phase[] = ['stopping', 'stopped', 'failed', 'deleting', 'deleted'];
 const CALM = ['running', 'exited', 'other'];
 
 export class FakeUnitOfWork implements Pick<UnitOfWork, 'run'> {
@@ -79,7 +84,7 @@ export class FakeInstances implements Pick<
   async listDueIds(now: Date, limit: number): Promise<string[]> {
     return this.database.query(this.actor, 'due instances', () =>
       [...this.database.instances.values()]
-        .filter(({ nextCheckAt }) => nextCheckAt !== null && nextCheckAt <= now)
+        .filter(({ nextCheckAt, phase }) => nextCheckAt !== null && nextCheckAt <= now && !isMigrations(phase))
         .slice(0, limit)
         .map(({ id }) => id),
     );
@@ -148,9 +153,10 @@ export class FakePlacements implements Pick<
   async isAnyInTransition(): Promise<boolean> {
     return this.database.query(this.actor, 'in transition', () =>
       [...this.database.placements.values()].some(
-        ({ state, seenStatus, missingSince }) =>
+        ({ state, seenStatus, missingSince, instanceId }) =>
           state === 'intended' ||
           state === 'retiring' ||
+          (state === 'confirmed' && this.database.instances.get(instanceId)?.phase === 'migrating') ||
           (state === 'confirmed' && (seenStatus === null || !CALM.includes(seenStatus) || missingSince !== null)),
       ),
     );
@@ -163,6 +169,92 @@ export class FakePlacements implements Pick<
         .slice(0, limit)
         .map(({ id }) => id),
     );
+  }
+}
+
+export class FakeAttempts implements Pick<
+  AttemptsRepository,
+  'findOpen' | 'save' | 'end' | 'isSkippedSince' | 'historyOf'
+> {
+  constructor(
+    private readonly database: FakeDatabase,
+    private readonly actor: Actor,
+  ) {}
+
+  async findOpen(instanceId: string): Promise<Attempt | null> {
+    return this.database.query(this.actor, `open attempt of ${instanceId}`, () =>
+      this.database.openAttemptOf(instanceId),
+    );
+  }
+
+  async save(attempt: Attempt, tx: Tx): Promise<void> {
+    await this.database.statement(tx, `save ${attempt.id}`, attempt.id, ({ attempts }) => {
+      attempts.set(attempt.id, attempt);
+    });
+  }
+
+  async end(attempt: Attempt): Promise<boolean> {
+    return this.database.write(this.actor, `end ${attempt.id}`, attempt.id, ({ attempts }) => {
+      if (this.database.attempts.get(attempt.id)?.state !== 'open') return false;
+      attempts.set(attempt.id, attempt);
+      return true;
+    });
+  }
+
+  async isSkippedSince(instanceId: string, because: string, since: Date): Promise<boolean> {
+    return this.database.query(this.actor, `skipped ${instanceId}`, () =>
+      this.of(instanceId).some((one) => one.state === 'skipped' && one.because === because && one.startedAt >= since),
+    );
+  }
+
+  async historyOf(instanceId: string, lostAt: Date | null, now: Date): Promise<History> {
+    return this.database.query(this.actor, `history of ${instanceId}`, () => {
+      const hourAgo = now.getTime() - 3_600_000;
+      const over = this.of(instanceId).filter(({ state }) => state === 'migrated' || state === 'failed');
+      const migrated = over.filter(({ state }) => state === 'migrated').map(({ endedAt }) => endedAt?.getTime() ?? 0);
+      return {
+        recentAttempts: over.filter(({ endedAt }) => (endedAt?.getTime() ?? 0) >= hourAgo).length,
+        failuresSinceLoss: over.filter(
+          ({ state, startedAt }) => state === 'failed' && lostAt !== null && startedAt >= lostAt,
+        ).length,
+        lastMigratedAt: migrated.length === 0 ? null : new Date(Math.max(...migrated)),
+      };
+    });
+  }
+
+  private of(instanceId: string): Attempt[] {
+    return [...this.database.attempts.values()].filter((one) => one.instanceId === instanceId);
+  }
+}
+
+/** The migration's side of looking for due work, as the one query of the executions' repository does it. */
+export class FakeMigrationDue implements Pick<ExecutionsRepository, 'listDueInstanceIds'> {
+  constructor(
+    private readonly database: FakeDatabase,
+    private readonly actor: Actor,
+  ) {}
+
+  async listDueInstanceIds(now: Date, limit: number): Promise<string[]> {
+    return this.database.query(this.actor, 'due migrations', () =>
+      [...this.database.instances.values()]
+        .filter((instance) => this.isDue(instance, now))
+        .slice(0, limit)
+        .map(({ id }) => id),
+    );
+  }
+
+  private isDue(instance: Instance, now: Date): boolean {
+    const { id, phase, nextCheckAt, noticePlacementId, currentPlacementId, replaceBy } = instance;
+    if (isMigrations(phase)) return nextCheckAt !== null && nextCheckAt <= now;
+    const open = this.database.openAttemptOf(id);
+    if (open !== null && ENDED.includes(phase)) return true;
+    if (phase !== 'running') return false;
+    if (open !== null && (open.cause !== 'notice' || replaceBy === null)) return true;
+    const placement = this.database.findPlacement(currentPlacementId ?? '');
+    if (placement?.state !== 'confirmed' || placement.seenStatus === 'exited') return false;
+    if (placement.seenStatus === 'migrating') return true;
+    const isNoticed = placement.seenSpotStatus === 'notified' || placement.seenSpotStatus === 'reclaiming';
+    return isNoticed && noticePlacementId !== placement.id;
   }
 }
 

@@ -3,6 +3,7 @@ import type {
   MachineDetails,
   MachineOrder,
   MachineStatus,
+  MigrationJob,
   SpotStatus,
 } from '../../src/novita/novita-client.js';
 import { NovitaError } from '../../src/novita/novita.errors.js';
@@ -27,6 +28,7 @@ export interface UpstreamMachine {
   status: MachineStatus;
   error: string;
   spotStatus: SpotStatus;
+  reclaimAtMs: number | null;
   /** What was true before the latest action, and how long lists go on saying so. */
   staleStatus: MachineStatus;
   staleUntilMs: number;
@@ -78,6 +80,7 @@ const BILLED_ENDS: readonly MachineStatus[] = ['removed', 'removing'];
 /** A small cloud: it remembers machines, moves them through their life, bills them until they are removed, and lies as told. */
 export class FakeUpstream {
   readonly machines = new Map<string, UpstreamMachine>();
+  readonly jobs: MigrationJob[] = [];
   faults: UpstreamFaults = { ...HONEST };
   outageUntilMs = 0;
   /** When a listing or a machine's own record was last read. */
@@ -175,7 +178,18 @@ export class FakeUpstream {
     if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'migrate', 'CONFLICT');
     if (this.random.chance(0.5))
       throw new NovitaError('no-capacity', 'refused', 'migrate', 'MIGRATE_INSUFFICIENT_RESOURCE');
+    const job = { id: `job-${this.jobs.length + 1}`, novitaId: id, type: 'instanceMigrate' };
+    const createdAt = new Date(this.scheduler.nowMs);
+    if (this.random.chance(this.faults.badMachine)) {
+      // It stays in `migrating` for ever; the job says so, or goes on for ever as well.
+      this.change(machine, 'migrating');
+      machine.plan = [];
+      this.jobs.push({ ...job, createdAt, state: this.random.pick(['fail', 'running'] as const) });
+      return;
+    }
     machine.spotStatus = '';
+    machine.reclaimAtMs = null;
+    this.jobs.push({ ...job, createdAt, state: 'success' });
     this.planStart(machine);
   }
 
@@ -217,8 +231,33 @@ export class FakeUpstream {
     const machine = this.find(id);
     if (machine === null || machine.isRemoved) return;
     machine.spotStatus = 'terminated';
+    machine.reclaimAtMs ??= this.scheduler.nowMs;
     this.change(machine, 'exited');
     machine.plan = this.random.chance(0.5) ? [{ atMs: this.in(5000, 60_000), status: 'removed' }] : [];
+  }
+
+  /** A spot machine is announced to be taken back; sometimes the announcement is taken back. */
+  notice(id: string): void {
+    const machine = this.find(id);
+    if (machine?.status !== 'running') return;
+    machine.spotStatus = 'notified';
+    const inMs = this.random.between(2000, 60_000);
+    machine.reclaimAtMs = this.scheduler.nowMs + inMs;
+    const isMeant = this.random.chance(0.8);
+    this.scheduler.after(inMs, null, `end of notice of ${id}`, () => {
+      if (machine.spotStatus !== 'notified' || machine.isRemoved) return;
+      if (isMeant) this.reclaim(id);
+      else Object.assign(machine, { spotStatus: 'running', reclaimAtMs: null });
+    });
+  }
+
+  /** The provider moves a machine by itself. */
+  moveAway(id: string): void {
+    const machine = this.find(id);
+    if (machine?.status !== 'running') return;
+    this.change(machine, 'migrating');
+    machine.starts += 1;
+    machine.plan = [{ atMs: this.in(500, 20_000), status: 'running' }];
   }
 
   vanish(id: string): void {
@@ -248,6 +287,7 @@ export class FakeUpstream {
       status: 'creating',
       error: '',
       spotStatus: '',
+      reclaimAtMs: null,
       staleStatus: 'creating',
       staleUntilMs: 0,
       leftRunningAtMs: 0,
@@ -340,7 +380,7 @@ export class FakeUpstream {
       rawStatus: status,
       statusError: machine.error,
       spotStatus: machine.spotStatus,
-      reclaimAt: null,
+      reclaimAt: machine.reclaimAtMs === null ? null : new Date(machine.reclaimAtMs),
       clusterId: machine.clusterId,
       billingMode: machine.billingMode,
       createdAt: new Date(Math.floor(machine.createdAtMs / 1000) * 1000),

@@ -126,7 +126,7 @@ export class Judge implements CallWitness {
     const current = machines.find((machine) => this.claimOf(machine)?.id === instance.currentPlacementId);
     if (desired === 'stopped')
       return phase === 'stopped' && current?.status !== 'running' ? null : `${at}, its machine ${current?.status}`;
-    if (phase === 'exited') return null;
+    if (phase === 'exited') return isToComeBack(instance) ? at : null;
     return phase === 'running' && current?.status === 'running' ? null : `${at}, its machine ${current?.status}`;
   }
 
@@ -151,7 +151,14 @@ export class Judge implements CallWitness {
     const rivals = this.database
       .placementsOf(after.instanceId)
       .filter(({ state }) => state === 'intended' || state === 'confirmed');
-    if (rivals.length > 1) this.report(`${after.instanceId} holds ${rivals.map((one) => one.id).join(' and ')}`);
+    if (rivals.length > 1 && !this.isHandover(after.instanceId, rivals))
+      this.report(`${after.instanceId} holds ${rivals.map((one) => one.id).join(' and ')}`);
+  }
+
+  /** Two at most, and only while the instance names both. */
+  private isHandover(instanceId: string, rivals: readonly Placement[]): boolean {
+    const { currentPlacementId, successorPlacementId } = this.database.instances.get(instanceId) ?? {};
+    return rivals.length === 2 && rivals.every(({ id }) => id === currentPlacementId || id === successorPlacementId);
   }
 
   /** Of several machines of one name the oldest stays, unless create's answer named another or a listing hid the older one. */
@@ -233,6 +240,8 @@ export class Judge implements CallWitness {
   private checkAction(action: string, placement: Placement | null): void {
     // Upstream's migrate is how a start is carried out where its node is full.
     const wanted = action === 'migrate' ? 'start' : action;
+    const attempt = placement && this.database.openAttemptOf(placement.instanceId);
+    if (attempt?.means === action && attempt.sentAt !== null) return;
     if (placement === null || this.intents.get(placement.id)?.has(wanted) !== true)
       this.report(`${action} was sent without an intent`);
   }
@@ -262,6 +271,12 @@ export class Judge implements CallWitness {
     const isClaimed = placement !== null && isLive(placement) && (placement.novitaId ?? novitaId) === novitaId;
     return isClaimed ? placement : null;
   }
+}
+
+/** What was lost and is wanted, under a policy that brings it back. */
+function isToComeBack({ billingMode, spotPolicy, stopRequestedAt, reasonCode }: Instance): boolean {
+  const isHeldUp = reasonCode === 'INSUFFICIENT_BALANCE' || reasonCode === 'QUOTA_EXCEEDED';
+  return billingMode === 'spot' && spotPolicy !== 'none' && stopRequestedAt === null && !isHeldUp;
 }
 
 /** A delete that could not be sent is taken back; only a later one is another. */

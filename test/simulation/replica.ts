@@ -1,13 +1,14 @@
 import { Registry } from 'prom-client';
 import type { EventsService } from '../../src/events/events.service.js';
 import { InstanceRecorder } from '../../src/instances/instance-recorder.js';
-import { reconcileInstance, retirePlacement } from '../../src/instances/instances.jobs.js';
+import { migrateInstance, reconcileInstance, retirePlacement } from '../../src/instances/instances.jobs.js';
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
 import { InstancesService } from '../../src/instances/instances.service.js';
 import type { PlacementsRepository } from '../../src/instances/placements.repository.js';
 import type { StartTimes } from '../../src/instances/start-times.js';
 import type { DeploymentIdentity } from '../../src/lifecycle/deployment-identity.repository.js';
 import { DueWork } from '../../src/lifecycle/due-work.js';
+import { Handover } from '../../src/lifecycle/handover.js';
 import { InstanceReconciler } from '../../src/lifecycle/instance-reconciler.js';
 import { MachineBuyer } from '../../src/lifecycle/machine-buyer.js';
 import { MachineObserver } from '../../src/lifecycle/machine-observer.js';
@@ -17,6 +18,10 @@ import type { OrphansRepository } from '../../src/lifecycle/orphans.repository.j
 import { PlacementRetirer } from '../../src/lifecycle/placement-retirer.js';
 import type { ReadinessProbe } from '../../src/lifecycle/readiness-probe.js';
 import type { SweepRepository } from '../../src/lifecycle/sweep.repository.js';
+import type { AttemptsRepository } from '../../src/migration/attempts.repository.js';
+import type { ListingTimes } from '../../src/migration/listing-times.repository.js';
+import { MachineMover } from '../../src/migration/machine-mover.js';
+import { MigrationExecutor } from '../../src/migration/migration-executor.js';
 import type { NovitaClient } from '../../src/novita/novita-client.js';
 import { Settings } from '../../src/platform/config.js';
 import type { Leases } from '../../src/platform/database/leases.js';
@@ -31,9 +36,11 @@ import type { Outbox } from '../../src/webhooks/outbox.js';
 import type { FakeDatabase, QueuedJob } from '../fakes/fake-database.js';
 import { FakeJobs } from '../fakes/fake-jobs.js';
 import {
+  FakeAttempts,
   FakeEvents,
   FakeInstances,
   FakeLeases,
+  FakeMigrationDue,
   FakeOrphans,
   FakePlacements,
   FakeStockOuts,
@@ -67,11 +74,13 @@ export class Replica {
   readonly observer: MachineObserver;
   readonly dueWork: DueWork;
   readonly service: InstancesService;
+  readonly executor: MigrationExecutor;
+  private readonly dueMigrations: FakeMigrationDue;
 
   constructor(
     readonly actor: Actor,
     readonly parts: Parts,
-    database: FakeDatabase,
+    private readonly database: FakeDatabase,
   ) {
     const { settings, novita } = parts;
     const { random, scheduler: clock } = database;
@@ -113,6 +122,8 @@ export class Replica {
       this.recorder,
       this.buyer,
       this.operator,
+      new Handover(this.buyer, novita, this.recorder, placements, pricing, probe, clock, settings),
+      jobs,
       pricing,
       clock,
       settings,
@@ -131,6 +142,21 @@ export class Replica {
       clock,
       settings,
     );
+    const attempts = new FakeAttempts(database, actor) as unknown as AttemptsRepository;
+    const mover = new MachineMover(novita, this.recorder, attempts, clock, settings);
+    this.executor = new MigrationExecutor(
+      instances,
+      placements,
+      attempts,
+      sweeps as unknown as ListingTimes,
+      this.recorder,
+      mover,
+      clock,
+      random,
+      settings,
+      metrics,
+    );
+    this.dueMigrations = new FakeMigrationDue(database, actor);
     this.dueWork = new DueWork(instances, placements, jobs, clock);
     const startTimes = {} as StartTimes;
     const guard = {} as AddressGuard;
@@ -146,8 +172,18 @@ export class Replica {
     );
   }
 
+  /** As the migration's schedule does. */
+  async wakeDueMigrations(): Promise<void> {
+    const ids = await this.dueMigrations.listDueInstanceIds(this.database.scheduler.now(), 100);
+    await this.parts.jobs.enqueueAll(
+      migrateInstance,
+      ids.map((instanceId) => ({ instanceId })),
+    );
+  }
+
   async handle({ name, payload }: QueuedJob): Promise<void> {
     if (name === reconcileInstance.name) await this.reconciler.reconcile(payload as { instanceId: string });
+    else if (name === migrateInstance.name) await this.executor.migrate(payload as { instanceId: string });
     else if (name === retirePlacement.name) await this.retirer.retire(payload as { placementId: string });
   }
 }

@@ -25,17 +25,20 @@ describe('the lifecycle in simulated worlds', () => {
     const seeds = chosenSeeds();
     const failures: string[] = [];
     let steps = 0;
+    const migrations = new Map<string, number>();
 
     for (const seed of seeds) {
       const outcome = await new SimulatedWorld(seed).run();
       steps += outcome.steps;
+      for (const ending of outcome.migrations) migrations.set(ending, (migrations.get(ending) ?? 0) + 1);
       if (outcome.violations.length > 0) failures.push(describeFailure(outcome));
       if (failures.length === 3) break;
       // The rest of the process gets its turn between two worlds.
       await new Promise((resolve) => setImmediate(resolve));
     }
 
-    if (process.env['VERBOSE'] === '1') process.stdout.write(`${seeds.length} seeds, ${steps} steps\n`);
+    if (process.env['VERBOSE'] === '1')
+      process.stdout.write(`${seeds.length} seeds, ${steps} steps, ${JSON.stringify([...migrations])}\n`);
     expect(failures.join('\n\n')).toBe('');
     expect(steps).toBeGreaterThan(seeds.length);
   }, 3_600_000);

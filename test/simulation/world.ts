@@ -46,6 +46,8 @@ export interface Outcome {
   readonly seed: number;
   readonly violations: readonly string[];
   readonly steps: number;
+  /** How the attempts to bring lost instances back ended. */
+  readonly migrations: readonly string[];
   readonly lastSteps: readonly string[];
   /** The rows and the upstream's books at the end, for people. */
   readonly rows: readonly string[];
@@ -88,19 +90,24 @@ export class SimulatedWorld {
     while (this.judge.violations.length === 0 && (await this.scheduler.step(chaosEndsAt))) this.judge.checkStep();
     if (this.judge.violations.length === 0) await this.settle();
     return this.judge.violations.length === 0
-      ? { seed: this.seed, violations: [], steps: this.scheduler.steps, lastSteps: [], rows: [] }
+      ? { ...this.counted(), violations: [], lastSteps: [], rows: [] }
       : this.describe();
+  }
+
+  private counted(): Pick<Outcome, 'seed' | 'steps' | 'migrations'> {
+    const migrations = [...this.database.attempts.values()].map(({ cause, state }) => `${cause} ${state}`);
+    return { seed: this.seed, steps: this.scheduler.steps, migrations };
   }
 
   private describe(): Outcome {
     return {
-      seed: this.seed,
+      ...this.counted(),
       violations: this.judge.violations,
-      steps: this.scheduler.steps,
       lastSteps: this.scheduler.trace.map(({ at, actor, label }) => `${(at / 1000).toFixed(3)} ${actor} ${label}`),
       rows: [
         ...this.database.instances.values(),
         ...this.database.placements.values(),
+        ...this.database.attempts.values(),
         ...this.upstream.machines.values(),
       ].map(describeRow),
     };
@@ -191,8 +198,9 @@ export class SimulatedWorld {
     this.mutant?.mutateReplica?.(replica, around);
     this.replicas.push(replica);
     this.every(replica, OBSERVE_EVERY_MS, 'observe', () => replica.observer.tick());
-    if (replica.parts.wakesDueWork)
-      this.every(replica, LOOK_FOR_DUE_WORK_EVERY_MS, 'look for due work', () => replica.dueWork.wake());
+    if (!replica.parts.wakesDueWork) return;
+    this.every(replica, LOOK_FOR_DUE_WORK_EVERY_MS, 'look for due work', () => replica.dueWork.wake());
+    this.every(replica, LOOK_FOR_DUE_WORK_EVERY_MS, 'look for due migrations', () => replica.wakeDueMigrations());
   }
 
   private every(replica: Replica, ms: number, label: string, tick: () => Promise<void>): void {
@@ -244,7 +252,7 @@ export class SimulatedWorld {
       region: 'REGION-A',
       webhookUrl: null,
       billingMode: random.pick(['spot', 'onDemand']),
-      spotPolicy: 'none',
+      spotPolicy: random.pick(['migrate', 'migrate', 'replace', 'none']),
       fallbackToOnDemand: random.chance(0.3),
       labels: {},
       readiness: random.chance(0.2) ? { port: 8080, timeoutSeconds: 20 } : null,
@@ -291,7 +299,7 @@ export class SimulatedWorld {
     const own = this.upstream.existing().filter(({ name }) => name.startsWith(OWN_PREFIX));
     if (own.length === 0) return;
     const { id } = this.random.pick(own);
-    const upset = this.random.pick(['exit', 'reclaim', 'vanish'] as const);
+    const upset = this.random.pick(['exit', 'reclaim', 'reclaim', 'notice', 'notice', 'moveAway', 'vanish'] as const);
     this.scheduler.note('upstream', `${upset} ${id}`);
     this.upstream[upset](id);
   }

@@ -9,7 +9,7 @@ import {
 } from '../../instances/domain/instance.js';
 import { isLive, type Placement, retire } from '../../instances/domain/placement.js';
 import { addMs } from '../../platform/clock.js';
-import { predecessorEndsAt } from './decide-handover.js';
+import { type OverlapLimits, predecessorEndsAt } from './decide-handover.js';
 import type { Limits } from './limits.js';
 import type { Reason } from './reason.js';
 
@@ -224,7 +224,7 @@ export function handedOver(
   successor: Placement,
   connection: Connection,
   now: Date,
-  limits: Limits,
+  limits: OverlapLimits,
 ): Change {
   const deadline = instance.replaceBy ?? now;
   const endsAt = predecessorEndsAt(successor, deadline, now, limits);
@@ -241,7 +241,7 @@ export function handedOver(
       currentPlacementId: successor.id,
       successorPlacementId: null,
       replaceBy: null,
-      nextCheckAt: null,
+      nextCheckAt: addMs(now, limits.pollMs),
     },
     placements: [{ ...retire(predecessor, 'handed-over', now), nextCheckAt: endsAt }],
     event: {

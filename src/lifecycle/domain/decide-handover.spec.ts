@@ -4,6 +4,8 @@ import type { Placement } from '../../instances/domain/placement.js';
 import { decideHandover, predecessorEndsAt, successorPauseMs } from './decide-handover.js';
 import type { Limits } from './limits.js';
 
+const OVERLAP = { pollMs: 10_000, handoverMaxOverlapMs: 300_000 };
+
 const LIMITS: Limits = {
   pollMs: 10_000,
   queueTimeoutMs: 600_000,
@@ -11,7 +13,6 @@ const LIMITS: Limits = {
   stopTimeoutMs: 300_000,
   createTimeoutMs: 60_000,
   visibilityWindowMs: 40_000,
-  handoverMaxOverlapMs: 300_000,
   settleMs: 3000,
   repeatActionMs: 15_000,
 };
@@ -89,7 +90,7 @@ describe('predecessorEndsAt', () => {
     ['the start took longer than both may bill', 400, 3600, 400],
     ['the announced end is over', 120, 100, 120],
   ])('when %s', (_name, now, deadline, end) => {
-    expect(predecessorEndsAt(aSuccessor(), at(deadline), at(now), LIMITS)).toEqual(at(end));
+    expect(predecessorEndsAt(aSuccessor(), at(deadline), at(now), OVERLAP)).toEqual(at(end));
   });
 });
 

@@ -68,6 +68,12 @@ function decideConfirmed(
     : { kind: 'wait', until: addMs(now, limits.pollMs) };
 }
 
+export interface OverlapLimits {
+  readonly pollMs: number;
+  /** How long a machine and its successor may bill side by side. */
+  readonly handoverMaxOverlapMs: number;
+}
+
 /**
  * Until when the predecessor may stay beside its successor: both bill from the successor's image pull on, so the cap counts from
  * there; and it is gone by our own hand before the provider takes it.
@@ -76,9 +82,8 @@ export function predecessorEndsAt(
   successor: Placement,
   deadline: Date,
   now: Date,
-  limits: Pick<Limits, 'handoverMaxOverlapMs' | 'pollMs'>,
+  { handoverMaxOverlapMs, pollMs }: OverlapLimits,
 ): Date {
-  const { handoverMaxOverlapMs, pollMs } = limits;
   const billsSince = successor.billedFrom ?? successor.createdAt;
   // A delete takes a moment to be sent and to end the bill.
   const margin = Math.min(pollMs, handoverMaxOverlapMs / 10);

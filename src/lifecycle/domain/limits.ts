@@ -10,8 +10,6 @@ export interface Limits {
   readonly createTimeoutMs: number;
   /** How long a machine that exists may be missing from a listing. */
   readonly visibilityWindowMs: number;
-  /** How long a machine and its successor may bill side by side. */
-  readonly handoverMaxOverlapMs: number;
   /** How long an action that was taken may leave the old status standing. */
   readonly settleMs: number;
   /** When an action that shows no effect is sent again; whoever recorded it before may no longer send it then. */
@@ -27,7 +25,6 @@ export function limitsOf(settings: Settings): Limits {
     stopTimeoutMs: settings.stopTimeoutMs,
     createTimeoutMs: settings.novitaCreateTimeoutMs,
     visibilityWindowMs: settings.visibilityWindowMs,
-    handoverMaxOverlapMs: settings.handoverMaxOverlapMs,
     settleMs: Math.min(3000, pollMs),
     repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
   };
