@@ -21,6 +21,7 @@ export function aSpotInstance(overrides: Partial<Instance> = {}): Instance {
     billingMode: 'spot',
     spotPolicy: 'migrate',
     fallbackToOnDemand: false,
+    labels: {},
     readiness: null,
   } as const;
   return { ...newInstance('inst-a', 'team-a', order, at(-7200), 600_000), ...overrides };

@@ -24,7 +24,7 @@ export type HandoverStep =
 export function decideHandover(facts: Facts, predecessor: Placement, now: Date, limits: Limits): HandoverStep {
   const { instance, placements } = facts;
   const successor = placements.find(({ id }) => id === instance.successorPlacementId) ?? null;
-  if (isLater(instance.nextCheckAt, now) && successor?.novitaId == null)
+  if (isLater(instance.nextCheckAt, now) && (successor === null || successor.novitaId === null))
     return { kind: 'wait', until: instance.nextCheckAt };
   if (successor === null || !isLive(successor) || successor.state === 'retiring') {
     const isAlone = placements.every((one) => one.id === predecessor.id || !isLive(one));

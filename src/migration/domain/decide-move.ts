@@ -85,7 +85,7 @@ function decideLost(facts: Facts, now: Date, limits: MoveLimits): Move {
   if (brakeUntil > now && (attempt === null || attempt.tried.length === 0))
     return { kind: 'wait', until: brakeUntil, because: 'brake-after-repeated-loss' };
   const placement = currentOf(facts);
-  if (placement?.novitaId == null || !isLive(placement) || placement.state === 'retiring')
+  if (placement === null || placement.novitaId === null || !isLive(placement) || placement.state === 'retiring')
     return { kind: 'elsewhere', because: 'no-machine-left' };
   if (facts.look === null) return { kind: 'look' };
   return decideByLook(facts, placement, placement.novitaId, now, limits);
@@ -140,7 +140,8 @@ export function meansAfter(tried: readonly Means[]): 'start' | 'migrate' | 'else
 function decideUnderway(facts: Facts, now: Date, limits: MoveLimits): Move {
   const { instance, attempt, sweptAt } = facts;
   const placement = currentOf(facts);
-  if (placement?.novitaId == null || attempt?.sentAt == null) return { kind: 'next-means', because: 'no-machine-left' };
+  if (placement === null || placement.novitaId === null || attempt === null || attempt.sentAt === null)
+    return { kind: 'next-means', because: 'no-machine-left' };
   const { sentAt, answeredAt } = attempt;
   // Until the call is answered, the row's next check is the lease of the replica that sent it.
   if (answeredAt === null && isLater(instance.nextCheckAt, now)) return { kind: 'leave' };
