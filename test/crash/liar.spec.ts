@@ -48,8 +48,8 @@ describe('an upstream that lies', () => {
     proofWorld = await ProofWorld.start({
       replicas: 2,
       env: {
-        NOVITA_TIMEOUT_SECONDS: '1',
-        NOVITA_CREATE_TIMEOUT_SECONDS: '1',
+        NOVITA_TIMEOUT_SECONDS: '2',
+        NOVITA_CREATE_TIMEOUT_SECONDS: '2',
         QUEUE_TIMEOUT_SECONDS: '7200',
         LOG_LEVEL: 'info',
       },
