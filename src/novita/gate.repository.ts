@@ -56,7 +56,7 @@ export class GateRepository {
       UPDATE upstream_gate SET consecutive_failures = 0, open_until = NULL, last_success_at = clock_timestamp() WHERE name = 'novita'`;
   }
 
-  /** Opens the circuit for 1, 2, 4, 8 seconds, and no longer, so that an upstream that is back is noticed soon, once failures in a row reach the limit. */
+  /** Opens the circuit for 1, 2, 4, 5 seconds, and no longer, so that an upstream that is back is noticed soon, once failures in a row reach the limit. */
   async recordFailure(errorClass: string, failuresToOpen: number): Promise<void> {
     await this.prisma.$executeRaw`
       UPDATE upstream_gate SET
@@ -64,7 +64,7 @@ export class GateRepository {
         last_failure_at = clock_timestamp(),
         last_failure_class = ${errorClass},
         open_until = CASE WHEN consecutive_failures + 1 >= ${failuresToOpen}
-          THEN clock_timestamp() + make_interval(secs => LEAST(8, power(2, LEAST(10, consecutive_failures + 1 - ${failuresToOpen}))::int))
+          THEN clock_timestamp() + make_interval(secs => LEAST(5, power(2, LEAST(10, consecutive_failures + 1 - ${failuresToOpen}))::int))
           ELSE open_until END
        WHERE name = 'novita'`;
   }

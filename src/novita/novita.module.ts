@@ -11,6 +11,9 @@ import { UpstreamMetrics } from './upstream-metrics.js';
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
+/** An idle connection is not trusted for long: after a silence it would swallow the first calls that find it. */
+const CONNECTIONS = { keepAlive: true, maxSockets: 64, timeout: 4000 };
+
 @Module({
   imports: [
     HttpModule.registerAsync({
@@ -22,8 +25,8 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
           // Library names are blocked by the gateway in front of the API (403, error 1010).
           'user-agent': 'novita-gpu-instances/1.0',
         },
-        httpAgent: new HttpAgent({ keepAlive: true, maxSockets: 64 }),
-        httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: 64 }),
+        httpAgent: new HttpAgent(CONNECTIONS),
+        httpsAgent: new HttpsAgent(CONNECTIONS),
         responseType: 'text',
         // Answers are parsed where they are read: an HTML page must not become an exception of its own.
         transformResponse: (data: string) => data,

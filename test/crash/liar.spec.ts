@@ -37,8 +37,8 @@ const LIES = [...SOME_CALLS, ...ANY_CALL].map((fault) => ({ ...fault, probabilit
 
 const proof = new Proof('liar');
 const ORDERS = proof.size(500, 10_000);
-/** Long enough for most orders to be bought from a liar; the promise is about what comes after. */
-const LYING_MS = proof.size(500, 10_000) * 100;
+/** Orders come over this time, and the lying goes on until there was a create call for each, at most twice as long. */
+const ORDERING_MS = ORDERS * 60;
 
 describe('an upstream that lies', () => {
   let proofWorld: ProofWorld;
@@ -48,8 +48,8 @@ describe('an upstream that lies', () => {
     proofWorld = await ProofWorld.start({
       replicas: 2,
       env: {
-        NOVITA_TIMEOUT_SECONDS: '1',
-        NOVITA_CREATE_TIMEOUT_SECONDS: '1',
+        NOVITA_TIMEOUT_SECONDS: '2',
+        NOVITA_CREATE_TIMEOUT_SECONDS: '2',
         QUEUE_TIMEOUT_SECONDS: '7200',
         LOG_LEVEL: 'info',
       },
@@ -67,9 +67,9 @@ describe('an upstream that lies', () => {
     async () => {
       const { sandbox } = proofWorld.world;
       await sandbox.control('/faults', { seed: proof.seed, faults: LIES });
-      const stopLyingAt = Date.now() + LYING_MS;
 
-      await orderAndDelete(stopLyingAt);
+      await orderAndDelete(ORDERING_MS);
+      await untilBought(ORDERING_MS);
       const { counts, log } = await proofWorld.calls();
       const struck = log.filter(({ fault }) => fault !== null).length;
       await sandbox.control('/faults/clear', {});
@@ -91,24 +91,31 @@ describe('an upstream that lies', () => {
         convergedAfter: convergedAfterMs / 1000,
       });
     },
-    LYING_MS + CONVERGE_WITHIN_MS + 300_000,
+    5 * ORDERING_MS + CONVERGE_WITHIN_MS + 300_000,
   );
 
-  /** Orders spread over the first half of the time; every second one is deleted a while later, wherever it has got to. */
-  async function orderAndDelete(until: number): Promise<void> {
+  /** Every second order is deleted a while later, wherever it has got to. */
+  async function orderAndDelete(durationMs: number): Promise<void> {
     const startedAt = Date.now();
-    const pause = ((until - startedAt) * 0.5) / ORDERS;
     const deletes: Promise<unknown>[] = [];
     for (let index = 0; index < ORDERS; index += 1) {
-      await sleep(startedAt + index * pause - Date.now());
-      const service = chance.pick(proofWorld.world.services);
-      const id = await proofWorld.order({}, service);
-      const laterMs = chance.between(0, (until - Date.now()) * 0.8);
+      await sleep(startedAt + (index * durationMs) / ORDERS - Date.now());
+      const id = await proofWorld.order({}, chance.pick(proofWorld.world.services));
+      const laterMs = chance.between(0, durationMs / 2);
       if (id !== null && index % 2 === 0) deletes.push(sleep(laterMs).then(() => proofWorld.wish('delete', id)));
       proof.progress(`${index + 1} of ${ORDERS} orders`);
     }
     await Promise.all(deletes);
-    await sleep(until - Date.now());
+  }
+
+  async function untilBought(atMostMs: number): Promise<void> {
+    const giveUpAt = Date.now() + atMostMs;
+    for (;;) {
+      const { counts } = await proofWorld.calls('delete');
+      if ((counts['create'] ?? 0) >= ORDERS || Date.now() > giveUpAt) return;
+      proof.progress(`${counts['create'] ?? 0} create calls`);
+      await sleep(500);
+    }
   }
 });
 

@@ -6,8 +6,8 @@ import { ProofWorld } from './proof-world.js';
 
 const REPLICAS = 4;
 const ASLEEP_AT_ONCE = 3;
-/** The longest lease is that of a create: a second to be sent, one to be answered, and two more. */
-const LONGEST_LEASE_MS = 4_000;
+/** The longest lease is that of a create: two seconds to be sent, two to be answered, and two more. */
+const LONGEST_LEASE_MS = 6_000;
 const REPEAT_AFTER_MS = 2_000;
 const FLEET = 24;
 
@@ -53,7 +53,7 @@ describe('replicas that are stopped and go on later', () => {
   let isOver = false;
 
   beforeAll(async () => {
-    const env = { NOVITA_TIMEOUT_SECONDS: '1', NOVITA_CREATE_TIMEOUT_SECONDS: '1' };
+    const env = { NOVITA_TIMEOUT_SECONDS: '2', NOVITA_CREATE_TIMEOUT_SECONDS: '2' };
     proofWorld = await ProofWorld.start({ replicas: REPLICAS, env });
     await proofWorld.pool.query(WITNESS);
     await proofWorld.world.sandbox.control('/stock', { count: 1_000_000 });

@@ -20,6 +20,9 @@ export interface JobCounts {
   readonly failed: number;
 }
 
+/** For the pool below pg-boss: a half-open connection never answers, and a worker would wait on it for ever. */
+const AGAINST_SILENCE = { query_timeout: 5000, keepAlive: true };
+
 /** pg-boss behind two words: `enqueue` inside the caller's transaction, and @HandlesJob. */
 @Injectable()
 export class Jobs implements OnModuleInit, OnApplicationShutdown {
@@ -31,6 +34,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   constructor(settings: Settings, draining: Draining) {
     draining.handOver(() => this.leave());
     this.boss = new PgBoss({
+      ...AGAINST_SILENCE,
       connectionString: settings.databaseUrl,
       max: 4,
       application_name: `novita-gpu-instances jobs ${settings.replicaId.slice(0, 8)}`,
