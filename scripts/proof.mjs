@@ -83,8 +83,8 @@ function readResults(path) {
 }
 
 function describe(line) {
-  const { proof, seed, ...figures } = JSON.parse(line);
-  return Object.entries(figures)
+  return Object.entries(JSON.parse(line))
+    .filter(([label]) => label !== 'proof' && label !== 'seed')
     .map(([label, value]) => `${label} ${value}`)
     .join(', ');
 }

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Settings } from '../platform/config.js';
+import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import {
   MigrationExecutionDetailsDto,
@@ -26,6 +27,7 @@ export class MigrationController {
 
   /** How the migration of lost spot instances is set, when it last ran and when it runs next. */
   @Get('status')
+  @RequireScope('instances:read')
   @ApiOkResponse({ type: MigrationStatusDto })
   async getMigrationStatus(): Promise<MigrationStatusDto> {
     const [status, statistics] = await Promise.all([this.migration.status(), this.migration.statistics()]);
@@ -34,6 +36,7 @@ export class MigrationController {
 
   /** Look for lost instances now, without waiting for the schedule; a dry run only says what would be done. */
   @Post('trigger')
+  @RequireScope('migration:write')
   @HttpCode(202)
   @ApiAcceptedResponse({ type: MigrationTriggered })
   @ApiErrors(400, 409)
@@ -43,7 +46,9 @@ export class MigrationController {
   }
 
   /** Executions, the newest first. */
+  // Executions name instances of all teams: a scope for those who run the migration.
   @Get('history')
+  @RequireScope('migration:write')
   @ApiOkResponse({ type: MigrationHistoryDto })
   @ApiErrors(400)
   async listMigrations(@Query() query: MigrationHistoryQuery): Promise<MigrationHistoryDto> {
@@ -54,6 +59,7 @@ export class MigrationController {
 
   /** One execution with what was decided and done about each instance, and when. */
   @Get('history/:jobId')
+  @RequireScope('migration:write')
   @ApiOkResponse({ type: MigrationExecutionDetailsDto })
   @ApiErrors(404)
   async getMigration(@Param('jobId') jobId: string): Promise<MigrationExecutionDetailsDto> {
