@@ -9,8 +9,8 @@ interface Listed {
   status: string;
 }
 
-function sorted(ids: readonly string[]): string[] {
-  return ids.toSorted((a, b) => a.localeCompare(b));
+function sorted(ids: readonly (string | undefined)[]): string[] {
+  return ids.map(String).toSorted((a, b) => a.localeCompare(b));
 }
 
 describe('a zone that takes all its spot machines back at once', () => {

@@ -154,7 +154,6 @@ export class Replica {
       clock,
       random,
       settings,
-      metrics,
     );
     this.dueMigrations = new FakeMigrationDue(database, actor);
     this.dueWork = new DueWork(instances, placements, jobs, clock);
