@@ -18,7 +18,7 @@ const PROOFS = {
   economy: ['crash/call-economy.spec.ts'],
   simulation: ['simulation'],
   migration: ['migration'],
-  webhooks: ['webhooks'],
+  webhooks: ['webhooks', 'events', 'guard'],
   http: ['http'],
   slow: ['http/slow-clients.spec.ts'],
   auth: ['auth'],
