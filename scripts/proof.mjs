@@ -19,7 +19,7 @@ const PROOFS = {
   // Its seeds are 1, 2, 3 …; a SEED from outside replays that one alone.
   simulation: { paths: ['simulation'] },
   migration: { paths: ['crash/mass-reclaim.spec.ts', 'e2e/migration.spec.ts'], seed: 'SEED' },
-  webhooks: { paths: ['webhooks', 'events'] },
+  webhooks: { paths: ['webhooks', 'events', 'guard'] },
   http: { paths: ['http/hostile.spec.ts'], seed: 'HOSTILE_SEED', env: { HOSTILE_REQUESTS: '50000' } },
   slow: { paths: ['http/slow-clients.spec.ts'] },
   auth: { paths: ['api/matrix.spec.ts', 'api/keys.spec.ts'] },

@@ -45,7 +45,7 @@ export class DeliveriesController {
   }
 
   /** One delivery, and what each try got. */
-  @Get(':deliveryId')
+  @Get(':deliveryId/attempts')
   @RequireScope('webhooks:write')
   @ApiOkResponse({ type: DeliveryDetails })
   @ApiErrors(404)

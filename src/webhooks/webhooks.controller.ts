@@ -54,6 +54,7 @@ export class WebhooksController {
     return { webhooks: endpoints.map(toWebhookDto), total, limit, offset };
   }
 
+  /** One receiver, and how it has been doing lately. */
   @Get(':webhookId')
   @RequireScope('webhooks:write')
   @ApiOkResponse({ type: WebhookDto })

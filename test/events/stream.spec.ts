@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import pg from 'pg';
 import { EventStreams } from '../../src/events/event-streams.js';
 import { ANONYMOUS } from '../../src/platform/http/caller.js';
+import { Proof } from '../crash/proof.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { EventStreamClient } from '../support/event-stream-client.js';
 import { LogReplica } from '../support/log-replica.js';
@@ -16,8 +17,8 @@ interface EventPage {
   hasMore: boolean;
 }
 
-const IS_PROOF = process.env['PROOF'] === '1';
-const QUIET_READERS = IS_PROOF ? 4_000 : 300;
+const proof = new Proof('events: streams');
+const QUIET_READERS = proof.size(300, 4_000);
 
 describe('the stream of events', () => {
   let database: TestDatabase;
@@ -193,8 +194,11 @@ describe('the stream of events', () => {
     streams.push(...readers);
 
     const { id } = await writer.write('inst-crowd');
+    const committedAt = Date.now();
 
     await eventually(async () => readers.every((reader) => reader.ids.includes(id)), 20_000);
+    const latest = Math.max(...readers.map(({ events }) => events.at(-1)?.at ?? 0));
+    proof.result({ readers: QUIET_READERS, all_reached_ms: latest - committedAt });
     expect((await first.get('/api/events?limit=1')).status).toBe(200);
   }, 120_000);
 

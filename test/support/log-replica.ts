@@ -7,6 +7,7 @@ import { EventsService } from '../../src/events/events.service.js';
 import { Clock, SystemClock } from '../../src/platform/clock.js';
 import { loadSettings } from '../../src/platform/config.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { HttpModule } from '../../src/platform/http/http.module.js';
 import { PlatformModule } from '../../src/platform/platform.module.js';
 import { Random } from '../../src/platform/random.js';
 import { DeliveryEngine } from '../../src/webhooks/delivery-engine.js';
@@ -48,7 +49,13 @@ export class LogReplica {
     sends = true,
   }: LogReplicaOptions): Promise<LogReplica> {
     const settings = loadSettings({ DATABASE_URL: databaseUrl, NOVITA_SANDBOX: 'true', ...env });
-    const imports = [PlatformModule.forRoot(settings), ScheduleModule.forRoot(), EventsModule, WebhooksModule];
+    const imports = [
+      PlatformModule.forRoot(settings),
+      HttpModule,
+      ScheduleModule.forRoot(),
+      EventsModule,
+      WebhooksModule,
+    ];
     const builder = Test.createTestingModule({ imports }).overrideProvider(Clock).useValue(clock);
     const module = await (sends ? builder : builder.overrideProvider(DeliveryEngine).useValue(AT_REST)).compile();
     module.useLogger(false);

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isProof, Proof } from '../crash/proof.js';
+import { SeededRandom } from '../fakes/seeded-random.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { LogReplica } from '../support/log-replica.js';
 import { TestClock } from '../support/test-clock.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 import { eventually } from '../support/world.js';
 
-const IS_PROOF = process.env['PROOF'] === '1';
-const INSTANCES = IS_PROOF ? 500 : 30;
-const EVENTS_EACH = IS_PROOF ? 100 : 10;
+const proof = new Proof('webhooks: order');
+const INSTANCES = proof.size(30, 500);
+const EVENTS_EACH = isProof ? 100 : 10;
 const REPLICAS = 4;
 
 describe('the order of events', () => {
@@ -36,8 +38,13 @@ describe('the order of events', () => {
 
   it(`holds inside each of ${INSTANCES} instances over ${REPLICAS} replicas while one answer in twenty is a 500`, async () => {
     const delivered = new Map<string, number[]>();
+    const chance = new SeededRandom(proof.seed);
+    let refused = 0;
     receiver.answer = ({ body, headers }) => {
-      if (Math.random() < 0.05) return 500;
+      if (chance.fraction() < 0.05) {
+        refused += 1;
+        return 500;
+      }
       const instanceId = String(body['instanceId']);
       const known = delivered.get(instanceId) ?? [];
       const sequence = Number(headers['webhook-sequence']);
@@ -56,8 +63,9 @@ describe('the order of events', () => {
     const whole = Array.from({ length: EVENTS_EACH }, (_, index) => index + 1);
     await eventually(
       async () => [...delivered.values()].filter(({ length }) => length === EVENTS_EACH).length === INSTANCES,
-      IS_PROOF ? 900_000 : 60_000,
+      isProof ? 900_000 : 60_000,
     );
+    proof.result({ instances: INSTANCES, events: INSTANCES * EVENTS_EACH, replicas: REPLICAS, refused });
     for (const sequences of delivered.values()) expect(sequences).toEqual(whole);
   }, 1_000_000);
 });

@@ -191,7 +191,7 @@ describe('standing subscriptions', () => {
     expect(many.body).toEqual({ count: 1, hasMore: false });
     expect(new Set(arrivals('/again').map(({ raw }) => raw))).toEqual(new Set([event.body]));
     const details = await eventually(async () => {
-      const { body } = await service.get<DeliveryBody>(`/api/webhooks/deliveries/${delivery?.id}`);
+      const { body } = await service.get<DeliveryBody>(`/api/webhooks/deliveries/${delivery?.id}/attempts`);
       return body.tries.length === 3 && body;
     });
     expect(details.tries.map(({ status }) => status)).toEqual([204, 204, 204]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Settings } from '../../src/platform/config.js';
+import { Proof } from '../crash/proof.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { EventStreamClient } from '../support/event-stream-client.js';
 import { LogReplica } from '../support/log-replica.js';
@@ -8,8 +9,8 @@ import { ServiceProcess } from '../support/service-process.js';
 import { type ReceivedWebhook, WebhookReceiver } from '../support/webhook-receiver.js';
 import { eventually, QUICK } from '../support/world.js';
 
-const IS_PROOF = process.env['PROOF'] === '1';
-const RUN_MS = IS_PROOF ? Number(process.env['PROOF_SECONDS'] ?? 600) * 1000 : 20_000;
+const proof = new Proof('webhooks: three consumers');
+const RUN_MS = proof.size(20, 600) * 1000;
 const REPLICAS = 3;
 const INSTANCES = 20;
 const BEGINNING = encodeURIComponent(Buffer.from('1.0.0').toString('base64url'));
@@ -32,6 +33,7 @@ describe('three ways to read one log', () => {
   const services: ServiceProcess[] = [];
   let env: Record<string, string>;
   const received: ReceivedWebhook[] = [];
+  const killed = [0, 0, 0];
 
   beforeAll(async () => {
     database = await createTestDatabase();
@@ -84,7 +86,9 @@ describe('three ways to read one log', () => {
       })();
       while (Date.now() < endsAt) {
         await pause(500 + Math.random() * 1500);
-        await [killReplica, killConnections, killReceiver][Math.floor(Math.random() * 3)]!();
+        const what = Math.floor(Math.random() * 3);
+        killed[what] = (killed[what] ?? 0) + 1;
+        await [killReplica, killConnections, killReceiver][what]!();
       }
       await writing;
       // A receiver's owner who says that it is back: the next try need not wait for its time.
@@ -96,6 +100,15 @@ describe('three ways to read one log', () => {
       await reading;
       await eventually(async () => firstArrivals(all()).length >= written.length, 120_000);
 
+      const repeated = all().length - firstArrivals(all()).length;
+      proof.result({
+        run_seconds: RUN_MS / 1000,
+        events: written.length,
+        replicas_killed: killed[0] ?? 0,
+        connection_rounds: killed[1] ?? 0,
+        receivers_killed: killed[2] ?? 0,
+        repeated,
+      });
       const truth = byInstance(written);
       expect(byInstance(paged)).toEqual(truth);
       expect(streamed.map(({ id }) => id)).toEqual(paged.map(({ id }) => id));
