@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Counter } from 'prom-client';
 import type { Change } from '../instances/domain/change.js';
 import type { Instance } from '../instances/domain/instance.js';
 import type { Placement } from '../instances/domain/placement.js';
@@ -11,7 +10,6 @@ import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
 import { Random } from '../platform/random.js';
-import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
 import { AttemptsRepository } from './attempts.repository.js';
 import { type Attempt, ended, endingOf, newAttempt, withStep } from './domain/attempt.js';
 import { classify } from './domain/classify.js';
@@ -50,7 +48,6 @@ export class MigrationExecutor {
   private readonly logger = new Logger(MigrationExecutor.name);
   private readonly limits: MoveLimits;
   private readonly slots: Slots;
-  private readonly outcomes: Counter<'outcome'>;
 
   constructor(
     private readonly instances: InstancesRepository,
@@ -62,16 +59,9 @@ export class MigrationExecutor {
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly settings: Settings,
-    { registry }: MetricsRegistry,
   ) {
     this.limits = moveLimitsOf(settings);
     this.slots = new Slots(settings.migrationMaxConcurrent);
-    this.outcomes = new Counter({
-      name: 'gpusvc_spot_migrations_total',
-      help: 'Attempts to bring a lost instance back, by how they ended',
-      labelNames: ['outcome'],
-      registers: [registry],
-    });
   }
 
   @HandlesJob(migrateInstance)
@@ -236,8 +226,7 @@ export class MigrationExecutor {
   ): Promise<boolean> {
     const at = state === 'migrated' && instance.phase === 'running' ? instance.phaseSince : now;
     const message = state === 'failed' ? instance.reasonMessage : null;
-    const isOurs = await this.attempts.end({ ...ended(attempt, state, because, at), message });
-    if (isOurs) this.outcomes.inc({ outcome: state });
+    await this.attempts.end({ ...ended(attempt, state, because, at), message });
     return true;
   }
 
