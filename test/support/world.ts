@@ -45,8 +45,14 @@ export class World {
       NOVITA_API_BASE_URL: sandbox.baseUrl,
       ...env,
     });
-    await Promise.all(Array.from({ length: replicas }, () => world.addService()));
-    return world;
+    try {
+      await Promise.all(Array.from({ length: replicas }, () => world.addService()));
+      return world;
+    } catch (error) {
+      // What was started must not outlive a test that never began.
+      await world.stop();
+      throw error;
+    }
   }
 
   async addService(env: Record<string, string> = {}): Promise<ServiceProcess> {

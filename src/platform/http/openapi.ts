@@ -107,17 +107,57 @@ function describeCommonAnswers(operation: Operation, path: string): void {
     ...(path.startsWith('/api') && { 429: { description: describe(429), content } }),
     default: { description: 'Any other error', content },
   };
+  addHeadersOfFeatures(operation);
   if (!path.startsWith('/api')) return;
   for (const response of Object.values(operation.responses)) {
     if (response && !('$ref' in response)) response.headers = { ...response.headers, ...rateLimitHeaders() };
   }
 }
 
-function rateLimitHeaders(): Record<string, { description: string; schema: { type: 'integer' } }> {
+const TEXT = { type: 'string' as const };
+
+/** A request header that an operation heeds, and what then stands in the answers with these statuses. */
+const FEATURES = [
+  {
+    asks: 'idempotency-key',
+    statuses: /^2/,
+    answers: { 'Idempotency-Replayed': { description: '`true`: what was answered to this key before', schema: TEXT } },
+  },
+  {
+    asks: 'prefer',
+    statuses: /^2/,
+    answers: { 'Preference-Applied': { description: 'The wait that was heeded', schema: TEXT } },
+  },
+  {
+    asks: 'if-none-match',
+    statuses: /^(?:200|304)$/,
+    answers: { ETag: { description: 'Changes with the answer', schema: TEXT } },
+  },
+];
+
+function addHeadersOfFeatures({ parameters = [], responses }: Operation): void {
+  const asked = parameters.flatMap((one) => ('$ref' in one || one.in !== 'header' ? [] : [one.name.toLowerCase()]));
+  for (const { statuses, answers } of FEATURES.filter(({ asks }) => asked.includes(asks))) {
+    for (const [status, response] of Object.entries(responses))
+      if (response && !('$ref' in response) && statuses.test(status))
+        response.headers = { ...response.headers, ...answers };
+  }
+}
+
+function rateLimitHeaders(): Record<string, { description: string; schema: { type: 'integer' | 'string' } }> {
   return {
     'X-RateLimit-Limit': { description: 'How many requests the tightest limit lets in', schema: { type: 'integer' } },
     'X-RateLimit-Remaining': { description: 'How many of them are left', schema: { type: 'integer' } },
     'X-RateLimit-Reset': { description: 'When its window ends, in epoch seconds', schema: { type: 'integer' } },
+    'RateLimit-Policy': {
+      description: 'Every limit that applies: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers)',
+      schema: { type: 'string' },
+    },
+    RateLimit: {
+      description:
+        'What is left of each: `r` requests for `t` seconds; counted for the key, or without one for the address',
+      schema: { type: 'string' },
+    },
   };
 }
 
