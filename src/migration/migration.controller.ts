@@ -1,6 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Settings } from '../platform/config.js';
+import { RequireScope } from '../platform/http/auth/require-scope.js';
+import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import {
   MigrationExecutionDetailsDto,
@@ -26,6 +28,7 @@ export class MigrationController {
 
   /** How the migration of lost spot instances is set, when it last ran and when it runs next. */
   @Get('status')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationStatusDto })
   async getMigrationStatus(): Promise<MigrationStatusDto> {
     const [status, statistics] = await Promise.all([this.migration.status(), this.migration.statistics()]);
@@ -34,6 +37,7 @@ export class MigrationController {
 
   /** Look for lost instances now, without waiting for the schedule; a dry run only says what would be done. */
   @Post('trigger')
+  @RequireScope('migration:write')
   @HttpCode(202)
   @ApiAcceptedResponse({ type: MigrationTriggered })
   @ApiErrors(400, 409)
@@ -44,19 +48,27 @@ export class MigrationController {
 
   /** Executions, the newest first. */
   @Get('history')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationHistoryDto })
   @ApiErrors(400)
-  async listMigrations(@Query() query: MigrationHistoryQuery): Promise<MigrationHistoryDto> {
+  async listMigrations(
+    @Query() query: MigrationHistoryQuery,
+    @CurrentCaller() caller: Caller,
+  ): Promise<MigrationHistoryDto> {
     const { limit, offset, status = null } = query;
-    const { records, total } = await this.migration.history(status, { limit, offset });
+    const { records, total } = await this.migration.history(status, { limit, offset }, caller);
     return { executions: records.map(toMigrationExecution), total, limit, offset };
   }
 
   /** One execution with what was decided and done about each instance, and when. */
   @Get('history/:jobId')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationExecutionDetailsDto })
   @ApiErrors(404)
-  async getMigration(@Param('jobId') jobId: string): Promise<MigrationExecutionDetailsDto> {
-    return toMigrationExecutionDetails(await this.migration.get(jobId));
+  async getMigration(
+    @Param('jobId') jobId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<MigrationExecutionDetailsDto> {
+    return toMigrationExecutionDetails(await this.migration.get(jobId, caller));
   }
 }

@@ -22,6 +22,7 @@ export function aSpotInstance(overrides: Partial<Instance> = {}): Instance {
     spotPolicy: 'migrate',
     fallbackToOnDemand: false,
     readiness: null,
+    labels: {},
   } as const;
   return { ...newInstance('inst-a', 'team-a', order, at(-7200), 600_000), ...overrides };
 }

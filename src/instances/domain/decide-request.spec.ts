@@ -3,7 +3,7 @@ import { anInstance, aPlacement, seconds } from '../../../test/builders/an-insta
 import { decideRequest, type UserAction } from './decide-request.js';
 import { canMove, type Instance, moveTo, type Phase } from './instance.js';
 
-const LIMITS = { startupTimeoutMs: 600_000, stopTimeoutMs: 300_000 };
+const LIMITS = { queueTimeoutMs: 600_000, startupTimeoutMs: 600_000, stopTimeoutMs: 300_000 };
 
 function ask(action: UserAction, phase: Phase, overrides: Partial<Instance> = {}) {
   return decideRequest(action, anInstance({ phase, ...overrides }), [aPlacement()], 'key', seconds(60), LIMITS);
