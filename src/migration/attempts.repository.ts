@@ -65,9 +65,10 @@ export class AttemptsRepository {
     return { recentAttempts, failuresSinceLoss, lastMigratedAt: last?.endedAt ?? null };
   }
 
-  async listOf(executionId: string): Promise<Attempt[]> {
+  /** A team's own part of an execution. */
+  async listOf(executionId: string, teamId: string): Promise<Attempt[]> {
     const rows = await this.prisma.migrationAttempt.findMany({
-      where: { executionId },
+      where: { executionId, teamId },
       orderBy: [{ startedAt: 'asc' }, { id: 'asc' }],
       take: 1000,
     });
@@ -88,8 +89,8 @@ export class AttemptsRepository {
     return summaries;
   }
 
-  async listFailedOf(executionIds: readonly string[]): Promise<Attempt[]> {
-    const where = { executionId: { in: [...executionIds] }, state: 'failed' };
+  async listFailedOf(executionIds: readonly string[], teamId: string): Promise<Attempt[]> {
+    const where = { executionId: { in: [...executionIds] }, teamId, state: 'failed' };
     const rows = await this.prisma.migrationAttempt.findMany({ where, orderBy: { startedAt: 'asc' }, take: 1000 });
     return rows.map(toAttempt);
   }

@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Settings } from '../platform/config.js';
 import { RequireScope } from '../platform/http/auth/require-scope.js';
+import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import {
   MigrationExecutionDetailsDto,
@@ -27,7 +28,7 @@ export class MigrationController {
 
   /** How the migration of lost spot instances is set, when it last ran and when it runs next. */
   @Get('status')
-  @RequireScope('instances:read')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationStatusDto })
   async getMigrationStatus(): Promise<MigrationStatusDto> {
     const [status, statistics] = await Promise.all([this.migration.status(), this.migration.statistics()]);
@@ -46,23 +47,28 @@ export class MigrationController {
   }
 
   /** Executions, the newest first. */
-  // Executions name instances of all teams: a scope for those who run the migration.
   @Get('history')
-  @RequireScope('migration:write')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationHistoryDto })
   @ApiErrors(400)
-  async listMigrations(@Query() query: MigrationHistoryQuery): Promise<MigrationHistoryDto> {
+  async listMigrations(
+    @Query() query: MigrationHistoryQuery,
+    @CurrentCaller() caller: Caller,
+  ): Promise<MigrationHistoryDto> {
     const { limit, offset, status = null } = query;
-    const { records, total } = await this.migration.history(status, { limit, offset });
+    const { records, total } = await this.migration.history(status, { limit, offset }, caller);
     return { executions: records.map(toMigrationExecution), total, limit, offset };
   }
 
   /** One execution with what was decided and done about each instance, and when. */
   @Get('history/:jobId')
-  @RequireScope('migration:write')
+  @RequireScope('metrics:read')
   @ApiOkResponse({ type: MigrationExecutionDetailsDto })
   @ApiErrors(404)
-  async getMigration(@Param('jobId') jobId: string): Promise<MigrationExecutionDetailsDto> {
-    return toMigrationExecutionDetails(await this.migration.get(jobId));
+  async getMigration(
+    @Param('jobId') jobId: string,
+    @CurrentCaller() caller: Caller,
+  ): Promise<MigrationExecutionDetailsDto> {
+    return toMigrationExecutionDetails(await this.migration.get(jobId, caller));
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import type { Caller } from '../platform/http/caller.js';
 import { AttemptsRepository } from './attempts.repository.js';
 import type { Attempt } from './domain/attempt.js';
 import {
@@ -62,16 +63,20 @@ export class MigrationService {
   async history(
     status: ExecutionState | null,
     page: { limit: number; offset: number },
+    caller: Caller,
   ): Promise<{ records: ExecutionRecord[]; total: number }> {
     const { executions, total } = await this.executions.list(status, page);
-    return { records: await this.withAttempts(executions), total };
+    return { records: await this.withAttempts(executions, caller), total };
   }
 
-  /** @throws MigrationJobNotFound */
-  async get(jobId: string): Promise<ExecutionRecord & { readonly attempts: readonly Attempt[] }> {
+  /** The figures are of all teams, the instances of the caller's. @throws MigrationJobNotFound */
+  async get(jobId: string, caller: Caller): Promise<ExecutionRecord & { readonly attempts: readonly Attempt[] }> {
     const execution = await this.executions.find(jobId);
     if (execution === null) throw new MigrationJobNotFound();
-    const [[record], attempts] = await Promise.all([this.withAttempts([execution]), this.attempts.listOf(jobId)]);
+    const [[record], attempts] = await Promise.all([
+      this.withAttempts([execution], caller),
+      this.attempts.listOf(jobId, caller.teamId),
+    ]);
     return { ...(record ?? { execution, summary: EMPTY_SUMMARY, failures: [] }), attempts };
   }
 
@@ -85,9 +90,12 @@ export class MigrationService {
     return executions + attempts;
   }
 
-  private async withAttempts(executions: readonly Execution[]): Promise<ExecutionRecord[]> {
+  private async withAttempts(executions: readonly Execution[], { teamId }: Caller): Promise<ExecutionRecord[]> {
     const ids = executions.map(({ id }) => id);
-    const [summaries, failed] = await Promise.all([this.attempts.summariesOf(ids), this.attempts.listFailedOf(ids)]);
+    const [summaries, failed] = await Promise.all([
+      this.attempts.summariesOf(ids),
+      this.attempts.listFailedOf(ids, teamId),
+    ]);
     return executions.map((execution) => ({
       execution,
       summary: summaries.get(execution.id) ?? EMPTY_SUMMARY,

@@ -38,10 +38,9 @@ const TOLD: Partial<Record<NotifiedType, Told>> = {
     status: 'running',
   },
   'instance.migration_failed': {
-    says: 'The instance could not be moved.',
-    status: 'failed',
+    says: 'An attempt to bring the instance back has failed. Another one follows, or instance.failed.',
+    status: 'exited',
     error: { code: 'NO_CAPACITY', message: 'No machine of this kind is to be had' },
-    migration: MIGRATION,
   },
   'instance.stopped': { says: 'The instance was stopped.', status: 'stopped' },
   'instance.started': { says: 'The stopped instance is up again; its ways in are new.', status: 'running' },

@@ -67,7 +67,7 @@ describe('a zone that takes all its spot machines back at once', () => {
     );
     for (const { status, statusReason } of details)
       if (status === 'failed') expect(statusReason?.code).toMatch(/^[A-Z_]+$/);
-    const wanted = details.flatMap(({ status, machine }) => (status === 'running' ? [machine?.novitaId] : []));
+    const wanted = details.flatMap(({ status, machine }) => (status === 'running' ? [machine?.novitaId ?? ''] : []));
     const ledger = await eventually(async () => {
       const report = await world.sandbox.ledger();
       return report.exists.length === wanted.length && report;

@@ -75,6 +75,7 @@ export const HONEST: UpstreamFaults = {
   slow: 0,
 };
 
+const FLICKERS_APART_MS = 60_000;
 const BILLED_ENDS: readonly MachineStatus[] = ['removed', 'removing'];
 
 /** A small cloud: it remembers machines, moves them through their life, bills them until they are removed, and lies as told. */
@@ -90,8 +91,8 @@ export class FakeUpstream {
   /** Machines that a listing showed without an older one of the same name. */
   readonly shownAlone = new Set<string>();
   private created = 0;
-  /** Missing from the listing before this one; no machine is missing from two in a row. */
-  private flickered: string | null = null;
+  /** No machine is missing from two listings in a row; one in between may not have reached its reader, hence the time. */
+  private readonly flickeredAtMs = new Map<string, number>();
 
   constructor(
     readonly scheduler: Scheduler,
@@ -143,7 +144,7 @@ export class FakeUpstream {
       return { machines: this.showAll(machines), complete: false };
     }
     const gone = name === undefined && this.random.chance(this.faults.flicker) ? this.chooseFlicker(shown) : null;
-    if (name === undefined) this.flickered = gone;
+    if (gone !== null) this.flickeredAtMs.set(gone, this.scheduler.nowMs);
     const machines = shown.filter((machine) => machine.id !== gone);
     return { machines: this.showAll(machines), complete: true };
   }
@@ -329,7 +330,9 @@ export class FakeUpstream {
   }
 
   private chooseFlicker(shown: readonly UpstreamMachine[]): string | null {
-    const candidates = shown.filter(({ id }) => id !== this.flickered);
+    const candidates = shown.filter(
+      ({ id }) => (this.flickeredAtMs.get(id) ?? -Infinity) < this.scheduler.nowMs - FLICKERS_APART_MS,
+    );
     return candidates.length === 0 ? null : this.random.pick(candidates).id;
   }
 

@@ -29,6 +29,7 @@ CREATE TABLE "migration_attempts" (
     "id" TEXT NOT NULL,
     "execution_id" TEXT,
     "instance_id" TEXT NOT NULL,
+    "team_id" TEXT NOT NULL,
     "placement_id" TEXT,
     "cause" TEXT NOT NULL,
     "triggered_by" TEXT NOT NULL,

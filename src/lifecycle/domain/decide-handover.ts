@@ -24,8 +24,8 @@ export type HandoverStep =
 export function decideHandover(facts: Facts, predecessor: Placement, now: Date, limits: Limits): HandoverStep {
   const { instance, placements } = facts;
   const successor = placements.find(({ id }) => id === instance.successorPlacementId) ?? null;
-  if (isLater(instance.nextCheckAt, now) && (successor === null || successor.novitaId === null))
-    return { kind: 'wait', until: instance.nextCheckAt };
+  const isUnknownYet = successor === null || successor.novitaId === null;
+  if (isUnknownYet && isLater(instance.nextCheckAt, now)) return { kind: 'wait', until: instance.nextCheckAt };
   if (successor === null || !isLive(successor) || successor.state === 'retiring') {
     const isAlone = placements.every((one) => one.id === predecessor.id || !isLive(one));
     return isAlone ? { kind: 'buy-successor' } : { kind: 'wait', until: addMs(now, limits.pollMs) };

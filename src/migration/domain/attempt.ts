@@ -21,6 +21,7 @@ export interface Attempt {
   readonly id: string;
   readonly executionId: string | null;
   readonly instanceId: string;
+  readonly teamId: string;
   readonly placementId: string | null;
   readonly cause: Cause;
   readonly triggeredBy: TriggeredBy;
@@ -42,6 +43,7 @@ export function newAttempt(id: string, instance: Instance, cause: Cause, now: Da
     id,
     executionId: null,
     instanceId: instance.id,
+    teamId: instance.teamId,
     placementId: instance.currentPlacementId,
     cause,
     triggeredBy: instance.recoveryTrigger === 'manual_migration' ? 'manual_migration' : 'automatic_migration',

@@ -85,8 +85,7 @@ function decideLost(facts: Facts, now: Date, limits: MoveLimits): Move {
   if (brakeUntil > now && (attempt === null || attempt.tried.length === 0))
     return { kind: 'wait', until: brakeUntil, because: 'brake-after-repeated-loss' };
   const placement = currentOf(facts);
-  if (placement === null || placement.novitaId === null || !isLive(placement) || placement.state === 'retiring')
-    return { kind: 'elsewhere', because: 'no-machine-left' };
+  if (!isKnownUpstream(placement)) return { kind: 'elsewhere', because: 'no-machine-left' };
   if (facts.look === null) return { kind: 'look' };
   return decideByLook(facts, placement, placement.novitaId, now, limits);
 }
@@ -140,7 +139,7 @@ export function meansAfter(tried: readonly Means[]): 'start' | 'migrate' | 'else
 function decideUnderway(facts: Facts, now: Date, limits: MoveLimits): Move {
   const { instance, attempt, sweptAt } = facts;
   const placement = currentOf(facts);
-  if (placement === null || placement.novitaId === null || attempt === null || attempt.sentAt === null)
+  if (!isKnownUpstream(placement) || attempt === null || attempt.sentAt === null)
     return { kind: 'next-means', because: 'no-machine-left' };
   const { sentAt, answeredAt } = attempt;
   // Until the call is answered, the row's next check is the lease of the replica that sent it.
@@ -235,6 +234,10 @@ export function observationOf(placement: Placement, sweptAt: Date | null): Obser
   const seenAt = observedAt(placement, sweptAt);
   if (seenStatus === null || seenAt === null) return null;
   return { status: seenStatus, spotStatus: seenSpotStatus ?? '', reclaimAt: seenReclaimAt, seenAt };
+}
+
+function isKnownUpstream(placement: Placement | null): placement is Placement & { novitaId: string } {
+  return placement !== null && placement.novitaId !== null && isLive(placement) && placement.state !== 'retiring';
 }
 
 function successorOf({ instance, placements }: Facts): Placement | null {
