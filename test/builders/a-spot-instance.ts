@@ -23,7 +23,6 @@ export function aSpotInstance(overrides: Partial<Instance> = {}): Instance {
     fallbackToOnDemand: false,
     labels: {},
     readiness: null,
-    labels: {},
   } as const;
   return { ...newInstance('inst-a', 'team-a', order, at(-7200), 600_000), ...overrides };
 }
