@@ -21,17 +21,38 @@ const shared = {
   testEnvironment: 'node',
 };
 
+const system = {
+  ...shared,
+  globalSetup: '<rootDir>/test/support/global-setup.mts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mts',
+};
+
+/** Long, or not steady yet: `npm run test:extended` runs them, and a plain `npm test` does not. See docs/proofs.md. */
+const EXTENDED = [
+  '<rootDir>/test/crash/',
+  '<rootDir>/test/e2e/migration\\.spec',
+  '<rootDir>/test/e2e/migration-api\\.spec',
+];
+
 export default {
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     {
-      ...shared,
+      ...system,
       displayName: 'system',
       testMatch: ['<rootDir>/test/**/*.spec.ts'],
-      globalSetup: '<rootDir>/test/support/global-setup.mts',
-      globalTeardown: '<rootDir>/test/support/global-teardown.mts',
+      testPathIgnorePatterns: EXTENDED,
+    },
+    {
+      ...system,
+      displayName: 'extended',
+      testMatch: [
+        '<rootDir>/test/crash/**/*.spec.ts',
+        '<rootDir>/test/e2e/migration.spec.ts',
+        '<rootDir>/test/e2e/migration-api.spec.ts',
+      ],
     },
   ],
 };

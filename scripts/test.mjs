@@ -1,8 +1,10 @@
-// `npm test`: set-up, then every test. Arguments go to Jest: `npm test -- test/setup`.
+// `npm test`: set-up, then unit and system tests. Arguments go to Jest instead: `npm test -- test/setup`.
 import { argv } from 'node:process';
 import { runInForeground } from './lib/processes.mjs';
 import { at, pinnedNode, requireUsableNode } from './lib/project.mjs';
 import { setUp } from './setup.mjs';
+
+const USUAL = ['--selectProjects', 'unit', 'system'];
 
 requireUsableNode();
 try {
@@ -12,7 +14,7 @@ try {
     '--disable-warning=ExperimentalWarning',
     at('node_modules/jest/bin/jest.js'),
   ];
-  process.exitCode = await runInForeground(pinnedNode(), [...jest, ...argv.slice(2)]);
+  process.exitCode = await runInForeground(pinnedNode(), [...jest, ...(argv.length > 2 ? argv.slice(2) : USUAL)]);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -92,7 +92,7 @@ export class ServiceProcess {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: (text === '' ? null : JSON.parse(text)) as T };
+    return { status: answer.status, headers: answer.headers, body: (isJson(answer) && text !== '' ? JSON.parse(text) : null) as T };
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -105,4 +105,8 @@ export class ServiceProcess {
     this.child.kill(signal);
     await exited;
   }
+}
+
+function isJson(answer: Response): boolean {
+  return answer.headers.get('content-type')?.startsWith('application/json') ?? false;
 }
