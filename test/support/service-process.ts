@@ -92,7 +92,11 @@ export class ServiceProcess {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: (isJson(answer) && text !== '' ? JSON.parse(text) : null) as T };
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (isJson(answer) && text !== '' ? JSON.parse(text) : null) as T,
+    };
   }
 
   signal(signal: NodeJS.Signals): void {
