@@ -19,13 +19,13 @@ const PROOFS = {
   // Its seeds are 1, 2, 3 …; a SEED from outside replays that one alone.
   simulation: { paths: ['simulation'] },
   migration: { paths: ['crash/mass-reclaim.spec.ts', 'e2e/migration.spec.ts'], seed: 'SEED' },
-  webhooks: { paths: ['webhooks', 'events', 'guard'] },
+  webhooks: { paths: ['webhooks', 'events', 'guard'], seed: 'SEED' },
   http: { paths: ['http/hostile.spec.ts'], seed: 'HOSTILE_SEED', env: { HOSTILE_REQUESTS: '50000' } },
   slow: { paths: ['http/slow-clients.spec.ts'] },
   auth: { paths: ['api/matrix.spec.ts', 'api/keys.spec.ts'] },
   limits: { paths: ['api/limits.spec.ts', 'http/rate-limits.spec.ts'] },
   rolling: { paths: ['ops/rolling-restarts.spec.ts'] },
-  secrets: { paths: ['http/logging.spec.ts', 'http/errors.spec.ts'] },
+  secrets: { paths: ['webhooks/secrets.spec.ts', 'http/logging.spec.ts', 'http/errors.spec.ts'] },
 };
 
 const MAX_SEED = 1_000_000_000;
