@@ -18,7 +18,11 @@ const PROOFS = {
   economy: { paths: ['crash/call-economy.spec.ts'] },
   // Its seeds are 1, 2, 3 …; a SEED from outside replays that one alone.
   simulation: { paths: ['simulation'] },
-  migration: { paths: ['crash/mass-reclaim.spec.ts', 'e2e/migration.spec.ts'], seed: 'SEED' },
+  migration: {
+    paths: ['crash/mass-reclaim.spec.ts', 'e2e/migration.spec.ts'],
+    seed: 'SEED',
+    env: { PROOF_MACHINES: '2000' },
+  },
   webhooks: { paths: ['webhooks', 'events', 'guard'], seed: 'SEED' },
   http: { paths: ['http/hostile.spec.ts'], seed: 'HOSTILE_SEED', env: { HOSTILE_REQUESTS: '50000' } },
   slow: { paths: ['http/slow-clients.spec.ts'] },

@@ -9,6 +9,7 @@ import { Proof, spread } from './proof.js';
 const FAILS_WITHIN_MS = 5_000;
 const HEALTHY_WITHIN_MS = 10_000;
 const SILENT_MS = 8_000;
+const CLIENTS = 6;
 
 const proof = new Proof('silence');
 const ROUNDS = proof.size(1, 10);
@@ -142,10 +143,10 @@ async function askFor(durationMs: number, { service }: World): Promise<{ status:
         ? service.post('/api/instances', anOrder({ name: `asked-${index}` }))
         : service.get('/api/instances?limit=5'));
       answers.push({ status, ms: Date.now() - startedAt });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 250));
     }
   };
-  await Promise.all(Array.from({ length: 12 }, (_, index) => ask(index)));
+  await Promise.all(Array.from({ length: CLIENTS }, (_, index) => ask(index)));
   return answers;
 }
 

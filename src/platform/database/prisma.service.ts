@@ -3,6 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../../generated/prisma/client.js';
 import { Settings } from '../config.js';
+import { SteadyClient } from './steady-client.js';
 
 /** Postgres gives up first, so that a stuck statement ends as an error and not as a lost process. */
 const SERVER_TIMEOUTS = '-c statement_timeout=3000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000';
@@ -13,6 +14,7 @@ export class PrismaService extends PrismaClient implements OnModuleInit, OnAppli
 
   constructor(settings: Settings) {
     const pool = new pg.Pool({
+      Client: SteadyClient,
       connectionString: settings.databaseUrl,
       max: settings.databasePoolSize,
       connectionTimeoutMillis: 3000,

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { fromPrisma, PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
+import { SteadyClient } from '../database/steady-client.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
@@ -21,7 +22,7 @@ export interface JobCounts {
 }
 
 /** For the pool below pg-boss: a half-open connection never answers, and a worker would wait on it for ever. */
-const AGAINST_SILENCE = { query_timeout: 5000, keepAlive: true };
+const POOL = { Client: SteadyClient, query_timeout: 5000, keepAlive: true };
 
 /** pg-boss behind two words: `enqueue` inside the caller's transaction, and @HandlesJob. */
 @Injectable()
@@ -34,7 +35,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   constructor(settings: Settings, draining: Draining) {
     draining.handOver(() => this.leave());
     this.boss = new PgBoss({
-      ...AGAINST_SILENCE,
+      ...POOL,
       connectionString: settings.databaseUrl,
       max: 4,
       application_name: `novita-gpu-instances jobs ${settings.replicaId.slice(0, 8)}`,
