@@ -96,8 +96,9 @@ export class AttemptsRepository {
   }
 
   /** Attempts that begun by themselves become part of the execution that is under way. */
-  async attachLoose(executionId: string, tx: Tx): Promise<number> {
-    const { count } = await tx.migrationAttempt.updateMany({ where: { executionId: null }, data: { executionId } });
+  async attachLoose(executionId: string, withOpen: boolean, tx: Tx): Promise<number> {
+    const where = { executionId: null, ...(withOpen ? {} : { state: { not: 'open' } }) };
+    const { count } = await tx.migrationAttempt.updateMany({ where, data: { executionId } });
     return count;
   }
 
@@ -108,6 +109,11 @@ export class AttemptsRepository {
       select: { startedAt: true },
     });
     return row?.startedAt ?? null;
+  }
+
+  async hasLooseOpen(): Promise<boolean> {
+    const where = { executionId: null, state: 'open' };
+    return (await this.prisma.migrationAttempt.findFirst({ where, select: { id: true } })) !== null;
   }
 
   async hasOpen(executionId: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { migrateInstance } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { Random } from '../platform/random.js';
 import { AttemptsRepository } from './attempts.repository.js';
@@ -78,12 +78,16 @@ export class MigrationRunner {
     if (since === null) return;
     const open = await this.executions.findOpen();
     if (open?.dryRun === true) return;
-    const fresh = { ...this.newExecution('loss', now), state: 'running', startedAt: since } as const;
+    // What only notes that nothing is done is over already, and keeps nobody from asking for a run.
+    const isUnderway = await this.attempts.hasLooseOpen();
+    const ending = isUnderway ? ({ state: 'running' } as const) : ({ state: 'completed', completedAt: now } as const);
+    const fresh: Execution = { ...this.newExecution('loss', now), startedAt: since, ...ending };
     const [totalInstances, exited] = await this.count();
-    await this.unitOfWork.run(async (tx) => {
+    await this.inOneGo(async (tx) => {
       const execution = open ?? { ...fresh, totalInstances, exitedInstances: exited.length };
       if (open === null && !(await this.executions.insert(execution, tx))) return;
-      await this.attempts.attachLoose(execution.id, tx);
+      const attached = await this.attempts.attachLoose(execution.id, isUnderway, tx);
+      if (attached === 0) throw new SomeoneWasFaster();
     });
   }
 
@@ -96,11 +100,16 @@ export class MigrationRunner {
     const dueAt = await this.executions.findScheduledAt();
     if (dueAt === null || dueAt > now) return;
     const execution = this.newExecution('schedule', now, { dryRun: this.settings.migrationDryRun });
+    await this.inOneGo(async (tx) => {
+      if (!(await this.executions.insert(execution, tx))) return;
+      if (!(await this.executions.takeTurn(now, next, tx))) throw new SomeoneWasFaster();
+    });
+  }
+
+  /** All of it, or nothing where another replica was faster. */
+  private async inOneGo(work: (tx: Tx) => Promise<void>): Promise<void> {
     try {
-      await this.unitOfWork.run(async (tx) => {
-        if (!(await this.executions.insert(execution, tx))) return;
-        if (!(await this.executions.takeTurn(now, next, tx))) throw new SomeoneWasFaster();
-      });
+      await this.unitOfWork.run(work);
     } catch (error) {
       if (!(error instanceof SomeoneWasFaster)) throw error;
     }
@@ -179,8 +188,15 @@ export class MigrationRunner {
   private async finishIfDone(execution: Execution, now: Date): Promise<void> {
     const age = now.getTime() - (execution.startedAt ?? execution.createdAt).getTime();
     if (age < SHORTEST_MS) return;
-    const isDone = execution.dryRun || (!(await this.attempts.hasOpen(execution.id)) && !(await this.isAnyDue(now)));
-    if (isDone || age > Math.max(this.intervalMs, LONGEST_AT_LEAST_MS)) await this.end(execution, 'completed', now);
+    if ((await this.isDone(execution, now)) || age > Math.max(this.intervalMs, LONGEST_AT_LEAST_MS))
+      await this.end(execution, 'completed', now);
+  }
+
+  /** Nothing of it is open, nothing that it woke is still to begin, and nothing begun is still to be counted in. */
+  private async isDone(execution: Execution, now: Date): Promise<boolean> {
+    if (execution.dryRun) return true;
+    if ((await this.attempts.hasOpen(execution.id)) || (await this.isAnyDue(now))) return false;
+    return (await this.attempts.firstLooseAt()) === null;
   }
 
   private async isAnyDue(now: Date): Promise<boolean> {

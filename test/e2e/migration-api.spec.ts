@@ -159,7 +159,7 @@ describe('the migration API', () => {
     const rest = await trigger({});
     await completed(rest.body.jobId);
     expect([await status(first), await status(second)]).toEqual(['running', 'running']);
-  }, 60_000);
+  }, 180_000);
 
   it('pages and filters its history', async () => {
     await idle();
@@ -258,7 +258,7 @@ describe('the schedule of the migration', () => {
       const execution = await eventually(async () => {
         const answer = await heir.get<History>('/api/migration/history?status=completed');
         return answer.body.executions[0];
-      }, 60_000);
+      }, 180_000);
       expect(Date.now() - killedAt).toBeLessThan(60_000);
       expect(execution.summary['migratedInstances']).toBe(1);
       expect((await heir.get<{ status: string }>(path)).body.status).toBe('running');
@@ -266,5 +266,5 @@ describe('the schedule of the migration', () => {
     } finally {
       await world.stop();
     }
-  }, 90_000);
+  }, 240_000);
 });

@@ -231,6 +231,8 @@ export class FakeUpstream {
   reclaim(id: string): void {
     const machine = this.find(id);
     if (machine === null || machine.isRemoved) return;
+    // Only spot machines are taken back; another one just ends.
+    if (machine.billingMode !== 'spot') return this.exit(id);
     machine.spotStatus = 'terminated';
     machine.reclaimAtMs ??= this.scheduler.nowMs;
     this.change(machine, 'exited');
@@ -240,7 +242,7 @@ export class FakeUpstream {
   /** A spot machine is announced to be taken back; sometimes the announcement is taken back. */
   notice(id: string): void {
     const machine = this.find(id);
-    if (machine?.status !== 'running') return;
+    if (machine?.status !== 'running' || machine.billingMode !== 'spot') return;
     machine.spotStatus = 'notified';
     const inMs = this.random.between(2000, 60_000);
     machine.reclaimAtMs = this.scheduler.nowMs + inMs;
