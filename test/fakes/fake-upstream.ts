@@ -34,6 +34,9 @@ export interface UpstreamMachine {
   staleUntilMs: number;
   leftRunningAtMs: number;
   starts: number;
+  /** It costs from the pull of its image on, until it is removed. */
+  billedFromMs: number | null;
+  removedAtMs: number | null;
   plan: Transition[];
   isRemoved: boolean;
 }
@@ -50,6 +53,7 @@ export interface UpstreamFaults {
   partialList: number;
   flicker: number;
   noCapacity: number;
+  migrateRefused: number;
   refused: number;
   badMachine: number;
   listLagMs: number;
@@ -68,6 +72,7 @@ export const HONEST: UpstreamFaults = {
   partialList: 0,
   flicker: 0,
   noCapacity: 0,
+  migrateRefused: 0,
   refused: 0,
   badMachine: 0,
   listLagMs: 0,
@@ -84,6 +89,8 @@ export class FakeUpstream {
   readonly jobs: MigrationJob[] = [];
   faults: UpstreamFaults = { ...HONEST };
   outageUntilMs = 0;
+  /** How long every machine boots; by chance where it is null. */
+  bootMs: number | null = null;
   /** When a listing or a machine's own record was last read. */
   lastReadAtMs = 0;
   /** Names whose create was answered with a refusal although it was carried out. */
@@ -177,7 +184,7 @@ export class FakeUpstream {
   migrate(id: string): void {
     const machine = this.known(id, 'migrate');
     if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'migrate', 'CONFLICT');
-    if (this.random.chance(0.5))
+    if (this.random.chance(this.faults.migrateRefused))
       throw new NovitaError('no-capacity', 'refused', 'migrate', 'MIGRATE_INSUFFICIENT_RESOURCE');
     const job = { id: `job-${this.jobs.length + 1}`, novitaId: id, type: 'instanceMigrate' };
     const createdAt = new Date(this.scheduler.nowMs);
@@ -241,12 +248,14 @@ export class FakeUpstream {
 
   /** A spot machine is announced to be taken back; sometimes the announcement is taken back. */
   notice(id: string): void {
+    this.announce(id, this.random.between(2000, 60_000), this.random.chance(0.8));
+  }
+
+  announce(id: string, inMs: number, isMeant = true): void {
     const machine = this.find(id);
     if (machine?.status !== 'running' || machine.billingMode !== 'spot') return;
     machine.spotStatus = 'notified';
-    const inMs = this.random.between(2000, 60_000);
     machine.reclaimAtMs = this.scheduler.nowMs + inMs;
-    const isMeant = this.random.chance(0.8);
     this.scheduler.after(inMs, null, `end of notice of ${id}`, () => {
       if (machine.spotStatus !== 'notified' || machine.isRemoved) return;
       if (isMeant) this.reclaim(id);
@@ -295,6 +304,8 @@ export class FakeUpstream {
       staleUntilMs: 0,
       leftRunningAtMs: 0,
       starts: 0,
+      billedFromMs: null,
+      removedAtMs: null,
       plan: [],
       isRemoved: false,
     };
@@ -303,9 +314,7 @@ export class FakeUpstream {
   }
 
   private planStart(machine: UpstreamMachine): void {
-    const pullingMs = this.in(100, 2000);
-    const startingMs = pullingMs + this.random.between(100, 4000);
-    const runningMs = startingMs + this.random.between(100, 2000);
+    const [pullingMs, startingMs, runningMs] = this.bootTimes();
     const isNew = machine.starts === 0;
     machine.starts += 1;
     if (!isNew) this.change(machine, 'starting');
@@ -321,6 +330,14 @@ export class FakeUpstream {
       plan.push({ atMs: runningMs, status: 'exited', error });
     }
     machine.plan = plan;
+  }
+
+  private bootTimes(): [pullingMs: number, startingMs: number, runningMs: number] {
+    const { nowMs } = this.scheduler;
+    if (this.bootMs !== null) return [nowMs + this.bootMs * 0.1, nowMs + this.bootMs * 0.8, nowMs + this.bootMs];
+    const pullingMs = this.in(100, 2000);
+    const startingMs = pullingMs + this.random.between(100, 4000);
+    return [pullingMs, startingMs, startingMs + this.random.between(100, 2000)];
   }
 
   private showAll(shown: readonly UpstreamMachine[]): Machine[] {
@@ -347,7 +364,10 @@ export class FakeUpstream {
   private become(machine: UpstreamMachine, status: MachineStatus, atMs: number): void {
     if (machine.status === 'running') machine.leftRunningAtMs = atMs;
     machine.status = status;
-    if (BILLED_ENDS.includes(status)) machine.isRemoved = true;
+    if (status === 'pulling') machine.billedFromMs ??= atMs;
+    if (!BILLED_ENDS.includes(status)) return;
+    machine.isRemoved = true;
+    machine.removedAtMs ??= atMs;
   }
 
   private remove(machine: UpstreamMachine): void {

@@ -78,6 +78,14 @@ describe('decideHandover', () => {
     expect(decide(aSuccessor(overrides), 130).kind).toBe(kind);
   });
 
+  it('inspects a successor as soon as it is seen running, though a later look was planned', () => {
+    const successor = aSuccessor({ seenStatus: 'running' });
+    const instance = { ...noticed, successorPlacementId: 'plc-b', nextCheckAt: at(140) };
+    const facts = { instance, placements: [predecessor, successor], sweptAt: at(130) };
+
+    expect(decideHandover(facts, predecessor, at(130), LIMITS).kind).toBe('inspect-successor');
+  });
+
   it('drops a successor that does not come up in time', () => {
     expect(decide(aSuccessor(), 601)).toMatchObject({ kind: 'drop-successor', reason: { code: 'STARTUP_TIMEOUT' } });
   });

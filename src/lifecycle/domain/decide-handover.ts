@@ -62,10 +62,9 @@ function decideConfirmed(
   const timeoutMs = limits.startupTimeoutMs + (instance.readiness?.timeoutSeconds ?? 0) * 1000;
   if (seenAt !== null && seenAt >= addMs(successor.createdAt, timeoutMs))
     return { kind: 'drop-successor', successor, reason: TOO_SLOW };
-  if (isLater(instance.nextCheckAt, now)) return { kind: 'wait', until: instance.nextCheckAt };
-  return seenStatus === 'running'
-    ? { kind: 'inspect-successor', successor, novitaId, predecessor }
-    : { kind: 'wait', until: addMs(now, limits.pollMs) };
+  // At once, however long it was to be waited for: every second counts against the predecessor's end.
+  if (seenStatus === 'running') return { kind: 'inspect-successor', successor, novitaId, predecessor };
+  return { kind: 'wait', until: addMs(now, limits.pollMs) };
 }
 
 export interface OverlapLimits {
