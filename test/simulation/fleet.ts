@@ -173,7 +173,10 @@ export class Fleet {
     if (this.waitingJobs.has(job.key)) return;
     if (this.random.chance(this.lostWakes)) return;
     this.waitingJobs.add(job.key);
-    this.deliver(job, this.random.chance(this.slowWakes) ? this.random.between(0, 10_000) : this.random.between(0, 100));
+    this.deliver(
+      job,
+      this.random.chance(this.slowWakes) ? this.random.between(0, 10_000) : this.random.between(0, 100),
+    );
     if (this.random.chance(0.2)) this.deliver(job, this.random.fraction() * this.random.pick([20, 2000]));
   }
 
