@@ -25,13 +25,12 @@ export class AttemptsRepository {
     await tx.migrationAttempt.upsert({ where: { id }, create: { id, executionId, ...data }, update: data });
   }
 
-  /** Ends an attempt that is still open; false when somebody else has. */
-  async end(attempt: Attempt, tx: Tx = this.prisma): Promise<boolean> {
+  /** Ends an attempt if it is still open. */
+  async end(attempt: Attempt, tx: Tx): Promise<void> {
     const { id, state, because, message, endedAt } = attempt;
     const steps = attempt.steps as unknown as Prisma.InputJsonArray;
     const data = { state, because, message, endedAt, steps };
-    const { count } = await tx.migrationAttempt.updateMany({ where: { id, state: 'open' }, data });
-    return count === 1;
+    await tx.migrationAttempt.updateMany({ where: { id, state: 'open' }, data });
   }
 
   async insertMany(attempts: readonly Attempt[], tx: Tx = this.prisma): Promise<void> {

@@ -217,6 +217,7 @@ export class MigrationExecutor {
     return this.follow(instance, withStep(fresh, 'follow-platform', 'migrating-by-itself', now), now);
   }
 
+  /** Under the instance's version: it and its attempt are read one after the other, and somebody may have moved on in between. */
   private async close(
     attempt: Attempt,
     instance: Instance,
@@ -226,7 +227,12 @@ export class MigrationExecutor {
   ): Promise<boolean> {
     const at = state === 'migrated' && instance.phase === 'running' ? instance.phaseSince : now;
     const message = state === 'failed' ? instance.reasonMessage : null;
-    await this.attempts.end({ ...ended(attempt, state, because, at), message });
+    const over: Attempt = { ...ended(attempt, state, because, at), message };
+    await this.recorder.record({
+      before: instance,
+      after: { ...instance, updatedAt: now },
+      alongside: (tx) => this.attempts.end(over, tx),
+    });
     return true;
   }
 

@@ -59,11 +59,9 @@ class Lane {
   }
 
   private async killAt(step: KillStep): Promise<void> {
-    const { cause, gate, fault, before } = step;
+    const { cause, gate } = step;
     if (isWish(cause)) await findFor(this.world, cause);
     if (gate) await this.gates.close(gate);
-    const faults = [before, fault].flatMap((one) => (one ? [{ count: 1, ...one }] : []));
-    await this.world.world.sandbox.control('/faults', { faults });
     await this.untilReached(step);
     await this.kill();
     if (gate) await this.gates.open(gate);
@@ -73,6 +71,7 @@ class Lane {
 
   private async untilReached(step: KillStep): Promise<void> {
     for (let attempt = 0; attempt < 6; attempt += 1) {
+      await this.arm(step);
       await setGoing(this.world, step.cause);
       const giveUpAt = Date.now() + 10_000;
       while (Date.now() < giveUpAt) {
@@ -81,6 +80,13 @@ class Lane {
       }
     }
     throw new Error(`The step was never reached: ${step.name}`);
+  }
+
+  /** Anew for each attempt: what was struck in an earlier one may have come right before the step. */
+  private async arm({ before, fault }: KillStep): Promise<void> {
+    const faults = [before, fault].flatMap((one) => (one ? [{ count: 1, ...one }] : []));
+    await this.world.world.sandbox.control('/faults/clear', {});
+    await this.world.world.sandbox.control('/faults', { faults });
   }
 
   private async isReached({ gate, fault }: KillStep): Promise<boolean> {

@@ -193,11 +193,9 @@ export class FakeAttempts implements Pick<
     });
   }
 
-  async end(attempt: Attempt): Promise<boolean> {
-    return this.database.write(this.actor, `end ${attempt.id}`, attempt.id, ({ attempts }) => {
-      if (this.database.attempts.get(attempt.id)?.state !== 'open') return false;
-      attempts.set(attempt.id, attempt);
-      return true;
+  async end(attempt: Attempt, tx: Tx): Promise<void> {
+    await this.database.statement(tx, `end ${attempt.id}`, attempt.id, ({ attempts }) => {
+      if (this.database.attempts.get(attempt.id)?.state === 'open') attempts.set(attempt.id, attempt);
     });
   }
 
