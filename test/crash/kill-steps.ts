@@ -2,8 +2,8 @@ import type { GateSpec, Moment } from './database-gates.js';
 import { OWN_PREFIX } from './judge.js';
 import type { ProofWorld } from './proof-world.js';
 
-/** What sets the step going: an order, or a wish for an instance that is there. */
-export type Cause = 'order' | 'stop' | 'start' | 'restart' | 'delete' | 'delete-while-buying' | 'orphan' | 'nothing';
+/** What sets the step going: an order, a wish for an instance that is there, or what the provider does to its machine. */
+export type Cause = 'order' | Wish | 'delete-while-buying' | 'reclaim' | 'notice' | 'orphan' | 'nothing';
 
 /** An exact moment at which the process dies; it stands still there, held up by Postgres or by the upstream. */
 export interface KillStep {
@@ -17,7 +17,7 @@ export interface KillStep {
     readonly match?: string;
   };
   /** Armed beside the fault that is waited for. */
-  readonly before?: { readonly endpoint: string; readonly kind: string };
+  readonly before?: { readonly endpoint: string; readonly kind: string; readonly reason?: string };
 }
 
 /** Long enough to outlive the process, short enough to strike within the time that a create call may take. */
@@ -26,6 +26,7 @@ const LATE_MS = 1500;
 const NEVER = { kind: 'timeout-before' } as const;
 const LATE = { kind: 'delay', delayMs: LATE_MS } as const;
 const ANSWER_LOST = { kind: 'timeout-after' } as const;
+const START_REFUSED = { endpoint: 'start', kind: 'refuse', reason: 'INSUFFICIENT_RESOURCE' } as const;
 
 export const KILL_STEPS: readonly KillStep[] = [
   ...atGate('order', 'order', 'instances', 'INSERT', ''),
@@ -69,6 +70,20 @@ export const KILL_STEPS: readonly KillStep[] = [
     cause: 'delete-while-buying',
     fault: { endpoint: 'create', ...LATE },
   },
+  ...atGate('loss of a spot machine', 'reclaim', 'instances', 'UPDATE', entered('exited')),
+  ...atGate('intent to bring it back', 'reclaim', 'instances', 'UPDATE', entered('migrating')),
+  ...atCall('start of a reclaimed machine', 'reclaim', 'start'),
+  ...atCall('migrate', 'reclaim', 'migrate').map((step) => ({ ...step, before: START_REFUSED })),
+  ...atGate('running again', 'reclaim', 'instances', 'UPDATE', 'OLD.lost_at IS NOT NULL AND NEW.lost_at IS NULL'),
+  ...atGate('intent to buy a successor', 'notice', 'instances', 'UPDATE', became('successor_placement_id')),
+  ...atCall('create of a successor', 'notice', 'create'),
+  ...atGate(
+    'hand-over',
+    'notice',
+    'instances',
+    'UPDATE',
+    'OLD.successor_placement_id = NEW.current_placement_id AND NEW.successor_placement_id IS NULL',
+  ),
   { name: 'orphan: delete in flight, never executed', cause: 'orphan', fault: { endpoint: 'delete', ...NEVER } },
   { name: 'orphan: delete executed, answer lost', cause: 'orphan', fault: { endpoint: 'delete', ...ANSWER_LOST } },
 ];
@@ -132,19 +147,32 @@ export async function setGoing(proof: ProofWorld, cause: Cause): Promise<void> {
       await proof.wish('delete', id);
       return;
     }
+    case 'reclaim':
+      await proof.world.sandbox.control(`/machines/${await findSpot(proof, 'migrate')}/reclaim`, {});
+      return;
+    case 'notice':
+      await proof.world.sandbox.control(`/machines/${await findSpot(proof, 'replace')}/notice`, { inSeconds: 1200 });
+      return;
     default:
       void proof.wish(cause, await findFor(proof, cause));
   }
 }
 
-export type Wish = 'stop' | 'start' | 'restart' | 'delete';
+/** What the step needs is there before anything is held up. */
+export async function prepare(proof: ProofWorld, cause: Cause): Promise<void> {
+  if (cause === 'reclaim') await findSpot(proof, 'migrate');
+  if (cause === 'notice') await findSpot(proof, 'replace');
+  if (isWish(cause)) await findFor(proof, cause);
+}
 
-export function isWish(cause: Cause): cause is Wish {
+type Wish = 'stop' | 'start' | 'restart' | 'delete';
+
+function isWish(cause: Cause): cause is Wish {
   return cause === 'stop' || cause === 'start' || cause === 'restart' || cause === 'delete';
 }
 
 /** An instance that the wish is legal for; brought there when none is. */
-export async function findFor(proof: ProofWorld, cause: Wish): Promise<string> {
+async function findFor(proof: ProofWorld, cause: Wish): Promise<string> {
   const phase = cause === 'start' ? 'stopped' : 'running';
   const [found] = await proof.idsIn(phase);
   if (found !== undefined) return found;
@@ -158,4 +186,19 @@ export async function findFor(proof: ProofWorld, cause: Wish): Promise<string> {
   if (id === null) throw new Error('An order was refused');
   await proof.untilPhase(id, 'running');
   return id;
+}
+
+/** The machine of a running spot instance that was never lost or announced: a second loss within the hour has to wait. */
+async function findSpot(proof: ProofWorld, spotPolicy: 'migrate' | 'replace'): Promise<string> {
+  const { rows } = await proof.pool.query<{ novita_id: string }>(
+    `SELECT p.novita_id FROM instances i JOIN placements p ON p.id = i.current_placement_id
+      WHERE i.phase = 'running' AND i.spot_policy = $1 AND i.billing_mode = 'spot' AND i.notice_placement_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM migration_attempts a WHERE a.instance_id = i.id)`,
+    [spotPolicy],
+  );
+  if (rows[0] !== undefined) return rows[0].novita_id;
+  const id = await proof.order({ spotPolicy });
+  if (id === null) throw new Error('An order was refused');
+  await proof.untilPhase(id, 'running');
+  return findSpot(proof, spotPolicy);
 }

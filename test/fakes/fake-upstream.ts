@@ -91,6 +91,8 @@ export class FakeUpstream {
   outageUntilMs = 0;
   /** How long every machine boots; by chance where it is null. */
   bootMs: number | null = null;
+  /** Whether a spot machine can be had in a cluster. */
+  hasSpot: (clusterId: string) => boolean = () => true;
   /** When a listing or a machine's own record was last read. */
   lastReadAtMs = 0;
   /** Names whose create was answered with a refusal although it was carried out. */
@@ -128,7 +130,7 @@ export class FakeUpstream {
 
   create(order: MachineOrder): UpstreamMachine {
     const { random } = this;
-    if (random.chance(this.faults.noCapacity))
+    if (this.isOut(order) || random.chance(this.faults.noCapacity))
       throw new NovitaError('no-capacity', 'refused', 'create', 'INSUFFICIENT_RESOURCE');
     if (random.chance(this.faults.refused)) throw this.refusal();
     const machine = this.add(order);
@@ -174,7 +176,7 @@ export class FakeUpstream {
   start(id: string): void {
     const machine = this.known(id, 'start');
     if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'start', 'CONFLICT');
-    if (machine.spotStatus === 'terminated' || this.random.chance(this.faults.noCapacity))
+    if (machine.spotStatus === 'terminated' || this.isOut(machine) || this.random.chance(this.faults.noCapacity))
       throw new NovitaError('no-capacity', 'refused', 'start', 'INSUFFICIENT_RESOURCE');
     if (this.random.chance(this.faults.refused)) throw this.refusal();
     if (this.random.chance(this.faults.ignored)) return;
@@ -184,7 +186,7 @@ export class FakeUpstream {
   migrate(id: string): void {
     const machine = this.known(id, 'migrate');
     if (machine.status !== 'exited') throw new NovitaError('wrong-state', 'refused', 'migrate', 'CONFLICT');
-    if (this.random.chance(this.faults.migrateRefused))
+    if (this.isOut(machine) || this.random.chance(this.faults.migrateRefused))
       throw new NovitaError('no-capacity', 'refused', 'migrate', 'MIGRATE_INSUFFICIENT_RESOURCE');
     const job = { id: `job-${this.jobs.length + 1}`, novitaId: id, type: 'instanceMigrate' };
     const createdAt = new Date(this.scheduler.nowMs);
@@ -275,6 +277,10 @@ export class FakeUpstream {
   vanish(id: string): void {
     const machine = this.find(id);
     if (machine !== null) this.remove(machine);
+  }
+
+  private isOut({ billingMode, clusterId }: Pick<UpstreamMachine, 'billingMode' | 'clusterId'>): boolean {
+    return billingMode === 'spot' && !this.hasSpot(clusterId);
   }
 
   private refusal(): NovitaError {

@@ -18,7 +18,6 @@ import { Judge, OWN_PREFIX } from './judge.js';
 import type { Mutant } from './mutants/mutant.js';
 import { type Parts, Replica } from './replica.js';
 
-const OBSERVE_EVERY_MS = 1000;
 const LOOK_FOR_DUE_WORK_EVERY_MS = 4000;
 
 export interface FleetOptions {
@@ -27,6 +26,7 @@ export interface FleetOptions {
   /** How likely an answer travels on its own, and how likely others run between two statements of one transaction. */
   readonly slowAnswers?: number;
   readonly looseTransactions?: number;
+  readonly observeEveryMs?: number;
 }
 
 /** The replicas of one simulated world with what they share: time, database, upstream, wake-ups, and the judge over all. */
@@ -41,6 +41,7 @@ export class Fleet {
   slowWakes = 0.1;
   private readonly settings: Settings;
   private readonly mutant: Mutant | null;
+  private readonly observeEveryMs: number;
   private readonly memory = new Map<string, unknown>();
   private readonly waitingJobs = new Set<string>();
   private processes = 0;
@@ -48,10 +49,11 @@ export class Fleet {
 
   constructor(
     private readonly random: SeededRandom,
-    { settings, mutant = null, slowAnswers = 0, looseTransactions = 0 }: FleetOptions,
+    { settings, mutant = null, slowAnswers = 0, looseTransactions = 0, observeEveryMs = 1000 }: FleetOptions,
   ) {
     this.settings = settings;
     this.mutant = mutant;
+    this.observeEveryMs = observeEveryMs;
     this.scheduler = new Scheduler(random, slowAnswers);
     this.database = new FakeDatabase(this.scheduler, random, looseTransactions);
     this.upstream = new FakeUpstream(this.scheduler, random);
@@ -95,7 +97,7 @@ export class Fleet {
     const replica = new Replica(actor, { ...parts, ...this.mutant?.mutateParts?.(parts, around) }, database);
     this.mutant?.mutateReplica?.(replica, around);
     this.replicas.push(replica);
-    this.every(replica, OBSERVE_EVERY_MS, 'observe', () => replica.observer.tick());
+    this.every(replica, this.observeEveryMs, 'observe', () => replica.observer.tick());
     if (!replica.parts.wakesDueWork) return;
     this.every(replica, LOOK_FOR_DUE_WORK_EVERY_MS, 'look for due work', () => replica.dueWork.wake());
     this.every(replica, LOOK_FOR_DUE_WORK_EVERY_MS, 'look for due migrations', () => replica.wakeDueMigrations());
