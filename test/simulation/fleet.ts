@@ -11,7 +11,7 @@ import {
   FakePlacements,
   FakeSweeps,
 } from '../fakes/fake-repositories.js';
-import { FakeUpstream } from '../fakes/fake-upstream.js';
+import { FakeUpstream, type UpstreamMachine } from '../fakes/fake-upstream.js';
 import { type Actor, Scheduler } from '../fakes/scheduler.js';
 import type { SeededRandom } from '../fakes/seeded-random.js';
 import { Judge, OWN_PREFIX } from './judge.js';
@@ -133,6 +133,22 @@ export class Fleet {
     if (this.replicas.length === 0) return;
     this.scheduler.note('user', label);
     this.watch(ask(this.random.pick(this.replicas).service), label);
+  }
+
+  /** As the user of a world's only instance sees it: the instance says that it runs, and so does the machine that it names. */
+  isRunning(): boolean {
+    const [instance] = [...this.database.instances.values()];
+    const placement = this.database.placements.get(instance?.currentPlacementId ?? '');
+    if (instance?.phase !== 'running' || !placement?.novitaId) return false;
+    return this.upstream.find(placement.novitaId)?.status === 'running';
+  }
+
+  /** All that were ever bought, also those that are gone. */
+  ownMachines(): UpstreamMachine[] {
+    const { machines } = this.upstream;
+    return [...machines.keys()]
+      .flatMap((id) => this.upstream.find(id) ?? [])
+      .filter((one) => one.name.startsWith(OWN_PREFIX));
   }
 
   /** The rows and the upstream's books, for people. */

@@ -3,7 +3,6 @@ import { loadSettings, type Settings } from '../../src/platform/config.js';
 import type { UpstreamMachine } from '../fakes/fake-upstream.js';
 import { SeededRandom } from '../fakes/seeded-random.js';
 import { Fleet } from './fleet.js';
-import { OWN_PREFIX } from './judge.js';
 
 /** What a hand-over may take beyond notice and boot: seeing the notice, buying, seeing that the machine runs. */
 const SLACK_MS = 15_000;
@@ -115,10 +114,10 @@ export class ReplaceWorld {
     upstream.announce(former.id, this.noticeMs);
     const isOver = () => {
       this.look();
-      return former.isRemoved && this.isRunning();
+      return former.isRemoved && fleet.isRunning();
     };
     await fleet.runUntil(scheduler.nowMs + LONGEST_MS, isOver);
-    if (!this.isRunning()) fleet.judge.report('the instance does not run again');
+    if (!fleet.isRunning()) fleet.judge.report('the instance does not run again');
   }
 
   private plantTrouble(): void {
@@ -135,29 +134,18 @@ export class ReplaceWorld {
 
   private async untilRunning(): Promise<UpstreamMachine | null> {
     const { fleet } = this;
-    await fleet.runUntil(fleet.scheduler.nowMs + this.bootMs + 120_000, () => this.isRunning());
-    return this.machines()[0] ?? null;
-  }
-
-  /** As its user sees it: the instance says so, and the machine that it names does. */
-  private isRunning(): boolean {
-    const [instance] = [...this.fleet.database.instances.values()];
-    const placement = this.fleet.database.placements.get(instance?.currentPlacementId ?? '');
-    if (placement?.novitaId == null) return false;
-    return instance?.phase === 'running' && this.fleet.upstream.find(placement.novitaId)?.status === 'running';
+    await fleet.runUntil(fleet.scheduler.nowMs + this.bootMs + 120_000, () => fleet.isRunning());
+    return fleet.ownMachines()[0] ?? null;
   }
 
   /** Time in which the machine that the instance names did not run is a gap. */
   private look(): void {
-    const { nowMs } = this.fleet.scheduler;
+    const { fleet } = this;
+    const { nowMs } = fleet.scheduler;
     if (!this.wasRunning) this.gapMs += nowMs - this.lookedAtMs;
-    this.wasRunning = this.isRunning();
+    this.wasRunning = fleet.isRunning();
     this.lookedAtMs = nowMs;
-    this.mostAtOnce = Math.max(this.mostAtOnce, this.machines().filter(({ isRemoved }) => !isRemoved).length);
-  }
-
-  private machines(): UpstreamMachine[] {
-    return [...this.fleet.upstream.machines.values()].filter(({ name }) => name.startsWith(OWN_PREFIX));
+    this.mostAtOnce = Math.max(this.mostAtOnce, fleet.ownMachines().filter(({ isRemoved }) => !isRemoved).length);
   }
 
   private describe(): ReplaceOutcome {
@@ -172,7 +160,7 @@ export class ReplaceWorld {
       bootMs,
       gapMs: this.gapMs,
       allowedGapMs: Math.max(0, bootMs - noticeMs + SLACK_MS + crashMs + stockMs),
-      overlapMs: overlapOf(this.machines()),
+      overlapMs: overlapOf(fleet.ownMachines()),
       allowedOverlapMs: SETTINGS.handoverMaxOverlapMs + crashMs,
       mostAtOnce: this.mostAtOnce,
       violations,

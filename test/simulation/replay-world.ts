@@ -1,10 +1,8 @@
 import type { InstanceOrder } from '../../src/instances/domain/new-instance.js';
 import { loadSettings, type Settings } from '../../src/platform/config.js';
 import type { MachineStatus } from '../../src/novita/novita-client.js';
-import type { UpstreamMachine } from '../fakes/fake-upstream.js';
 import { SeededRandom } from '../fakes/seeded-random.js';
 import { Fleet } from './fleet.js';
-import { OWN_PREFIX } from './judge.js';
 
 /** One digit for each interval: whether a spot machine could be had in it. */
 export interface RecordedZone {
@@ -78,7 +76,7 @@ export class ReplayWorld {
     await fleet.runUntil(scheduler.nowMs + 1000);
     fleet.boot();
     fleet.request((service) => service.request(this.order(), { teamId: 'team', actor: 'key' }), 'order');
-    await fleet.runUntil(scheduler.nowMs + SETTLE_MS, () => this.isRunning());
+    await fleet.runUntil(scheduler.nowMs + SETTLE_MS, () => fleet.isRunning());
     this.lookedAtMs = scheduler.nowMs;
     const endsAt = scheduler.nowMs + this.lastsMs;
     await fleet.runUntil(endsAt, () => {
@@ -130,7 +128,8 @@ export class ReplayWorld {
     const { upstream, scheduler } = this.fleet;
     if (this.available.get(clusterId) === true) return;
     const { protectedMs, noticeMs } = this.market;
-    for (const machine of this.machines()) {
+    for (const machine of this.fleet.ownMachines()) {
+      if (machine.isRemoved) continue;
       if (machine.clusterId !== clusterId || machine.spotStatus !== '' || machine.billingMode !== 'spot') continue;
       const endsAt = machine.createdAtMs + protectedMs;
       if (endsAt > scheduler.nowMs) {
@@ -145,28 +144,17 @@ export class ReplayWorld {
   }
 
   private look(): void {
-    const { nowMs } = this.fleet.scheduler;
+    const { fleet } = this;
+    const { nowMs } = fleet.scheduler;
     const passed = nowMs - this.lookedAtMs;
     if (passed === 0) return;
     this.lookedAtMs = nowMs;
-    const machines = this.machines();
+    const machines = fleet.ownMachines().filter(({ isRemoved }) => !isRemoved);
     this.mostAtOnce = Math.max(this.mostAtOnce, machines.length);
-    if (this.isRunning()) this.runningMs += passed;
+    if (fleet.isRunning()) this.runningMs += passed;
     for (const { status, billingMode } of machines)
       if (!UNBILLED.includes(status))
         this.cost += (passed / 3_600_000) * (billingMode === 'spot' ? SPOT_PRICE : ON_DEMAND_PRICE);
-  }
-
-  /** As its user sees it: the instance says so, and the machine that it names does. */
-  private isRunning(): boolean {
-    const [instance] = [...this.fleet.database.instances.values()];
-    const novitaId = this.fleet.database.placements.get(instance?.currentPlacementId ?? '')?.novitaId;
-    if (instance?.phase !== 'running' || novitaId == null) return false;
-    return this.fleet.upstream.find(novitaId)?.status === 'running';
-  }
-
-  private machines(): UpstreamMachine[] {
-    return this.fleet.upstream.existing().filter(({ name }) => name.startsWith(OWN_PREFIX));
   }
 }
 
