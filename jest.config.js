@@ -27,32 +27,11 @@ const system = {
   globalTeardown: '<rootDir>/test/support/global-teardown.mts',
 };
 
-/** Long, or not steady yet: `npm run test:extended` runs them, and a plain `npm test` does not. See docs/proofs.md. */
-const EXTENDED = [
-  '<rootDir>/test/crash/',
-  '<rootDir>/test/e2e/migration\\.spec',
-  '<rootDir>/test/e2e/migration-api\\.spec',
-];
-
 export default {
   maxWorkers: 2,
   testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
-    {
-      ...system,
-      displayName: 'system',
-      testMatch: ['<rootDir>/test/**/*.spec.ts'],
-      testPathIgnorePatterns: EXTENDED,
-    },
-    {
-      ...system,
-      displayName: 'extended',
-      testMatch: [
-        '<rootDir>/test/crash/**/*.spec.ts',
-        '<rootDir>/test/e2e/migration.spec.ts',
-        '<rootDir>/test/e2e/migration-api.spec.ts',
-      ],
-    },
+    { ...system, displayName: 'system', testMatch: ['<rootDir>/test/**/*.spec.ts'] },
   ],
 };

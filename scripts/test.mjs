@@ -4,8 +4,6 @@ import { runInForeground } from './lib/processes.mjs';
 import { at, pinnedNode, requireUsableNode } from './lib/project.mjs';
 import { setUp } from './setup.mjs';
 
-const USUAL = ['--selectProjects', 'unit', 'system'];
-
 requireUsableNode();
 try {
   await setUp();
@@ -14,7 +12,7 @@ try {
     '--disable-warning=ExperimentalWarning',
     at('node_modules/jest/bin/jest.js'),
   ];
-  process.exitCode = await runInForeground(pinnedNode(), [...jest, ...(argv.length > 2 ? argv.slice(2) : USUAL)]);
+  process.exitCode = await runInForeground(pinnedNode(), [...jest, ...argv.slice(2)]);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

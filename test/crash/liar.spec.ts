@@ -37,6 +37,8 @@ const LIES = [...SOME_CALLS, ...ANY_CALL].map((fault) => ({ ...fault, probabilit
 
 const proof = new Proof('liar');
 const ORDERS = proof.size(500, 10_000);
+/** Machines that ran before the lying began, and are taken back while it goes on. */
+const RECLAIMS = ORDERS / 5;
 /** Orders come over this time. */
 const ORDERING_MS = ORDERS * 60;
 /** The lying goes on until there was a create call for each order; lies, the pauses and the circuit let about one and a half a second pass. */
@@ -65,26 +67,31 @@ describe('an upstream that lies', () => {
   afterAll(() => proofWorld.stop(), 120_000);
 
   it(
-    `leaves no machine without an owner and buys none twice in ${ORDERS} orders, half of them deleted`,
+    `leaves no machine without an owner and buys none twice in ${ORDERS} orders, half of them deleted, and ${RECLAIMS} migrations`,
     async () => {
       const { sandbox } = proofWorld.world;
+      const machines = await untilRunning(RECLAIMS);
+      await sandbox.control('/calls/reset', {});
       await sandbox.control('/faults', { seed: proof.seed, faults: LIES });
 
-      await orderAndDelete(ORDERING_MS);
+      await Promise.all([orderAndDelete(ORDERING_MS), reclaimOneByOne(machines, ORDERING_MS)]);
       await untilBought(LYING_ON_AT_MOST_MS);
       const { counts, log } = await proofWorld.calls();
       const struck = log.filter(({ fault }) => fault !== null).length;
       await sandbox.control('/faults/clear', {});
       const convergedAfterMs = await proofWorld.judge.untilEqual(CONVERGE_WITHIN_MS);
 
-      expect(proofWorld.acknowledged.size).toBe(ORDERS);
+      expect(proofWorld.acknowledged.size).toBe(ORDERS + RECLAIMS);
       expect(proofWorld.deleted.size).toBe(ORDERS / 2);
       expect(await proofWorld.brokenPromises()).toEqual([]);
       expect(await proofWorld.failures()).toEqual([]);
       expect(await proofWorld.harmToStrangers()).toEqual([]);
+      const migrated = await migratedInstances();
+      expect(migrated).toBe(RECLAIMS);
       proof.result({
         orders: ORDERS,
         deletes: proofWorld.deleted.size,
+        migrations: migrated,
         createsWhileLying: counts['create'] ?? 0,
         deletesWhileLying: counts['delete'] ?? 0,
         writesLiedAbout: struck,
@@ -95,6 +102,32 @@ describe('an upstream that lies', () => {
     },
     5 * ORDERING_MS + LYING_ON_AT_MOST_MS + CONVERGE_WITHIN_MS + 300_000,
   );
+
+  async function untilRunning(count: number): Promise<string[]> {
+    for (let index = 0; index < count; index += 1) await proofWorld.order({}, chance.pick(proofWorld.world.services));
+    for (;;) {
+      const { rows } = await proofWorld.pool.query<{ novita_id: string }>(
+        `SELECT p.novita_id FROM instances i JOIN placements p ON p.id = i.current_placement_id WHERE i.phase = 'running'`,
+      );
+      if (rows.length === count) return rows.map((row) => row.novita_id);
+      proof.progress(`${rows.length} of ${count} run`);
+      await sleep(200);
+    }
+  }
+
+  async function reclaimOneByOne(machines: readonly string[], durationMs: number): Promise<void> {
+    for (const id of machines) {
+      await proofWorld.world.sandbox.control(`/machines/${id}/reclaim`, {});
+      await sleep(durationMs / machines.length);
+    }
+  }
+
+  async function migratedInstances(): Promise<number> {
+    const { rows } = await proofWorld.pool.query<{ count: number }>(
+      `SELECT count(DISTINCT instance_id)::int AS count FROM migration_attempts WHERE state = 'migrated'`,
+    );
+    return rows[0]?.count ?? 0;
+  }
 
   /** Every second order is deleted a while later, wherever it has got to. */
   async function orderAndDelete(durationMs: number): Promise<void> {
