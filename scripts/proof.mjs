@@ -21,7 +21,7 @@ const PROOFS = {
   migration: {
     paths: ['crash/mass-reclaim.spec.ts', 'e2e/migration.spec.ts'],
     seed: 'SEED',
-    env: { PROOF_MACHINES: '2000' },
+    env: { PROOF_MACHINES: '200' },
   },
   webhooks: { paths: ['webhooks', 'events', 'guard'], seed: 'SEED' },
   http: { paths: ['http/hostile.spec.ts'], seed: 'HOSTILE_SEED', env: { HOSTILE_REQUESTS: '50000' } },
