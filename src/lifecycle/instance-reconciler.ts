@@ -6,7 +6,7 @@ import { InstanceRecorder } from '../instances/instance-recorder.js';
 import { migrateInstance, reconcileInstance } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
-import { Clock } from '../platform/clock.js';
+import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
 import { inSpan } from '../platform/telemetry/spans.js';
@@ -111,7 +111,7 @@ export class InstanceReconciler {
       case 'verify-gone':
         return this.operator.verifyGone(instance, step.placement, step.novitaId, now);
       case 'abandon':
-        return this.record(abandoned(instance, step.placement, now));
+        return this.abandon(instance, step.placement, now);
       case 'confirm':
         return this.record(bought(instance, step.placement, now, this.limits));
       case 'advance':
@@ -142,6 +142,12 @@ export class InstanceReconciler {
       case 'drop-successor':
         return this.handover.drop(instance, step.successor, placements, step.reason, now);
     }
+  }
+
+  private async abandon(instance: Instance, placement: Placement, now: Date): Promise<boolean> {
+    if (await this.buyer.confirmsAbsence(placement)) return this.record(abandoned(instance, placement, now));
+    await this.waitUntil(instance, addMs(now, this.limits.pollMs));
+    return false;
   }
 
   /** A place that had no machine after all is remembered, so that the next try begins elsewhere. */

@@ -87,14 +87,28 @@ export class MachineBuyer {
   }
 
   async findByName(uniqueName: string): Promise<string | null> {
+    return (await this.lookForName(uniqueName)).novitaId;
+  }
+
+  /**
+   * The last word before a name is given up: asked for by its name alone, it is not there either. A listing of everything may
+   * leave a machine out while others are created and pages shift.
+   */
+  async confirmsAbsence({ id, uniqueName }: Placement): Promise<boolean> {
+    const { novitaId, isComplete } = await this.lookForName(uniqueName);
+    if (novitaId !== null) await this.placements.keepNovitaId(id, novitaId);
+    return isComplete && novitaId === null;
+  }
+
+  private async lookForName(uniqueName: string): Promise<{ novitaId: string | null; isComplete: boolean }> {
     try {
-      const { machines } = await this.novita.listMachines({ name: uniqueName }, { lane: 'order' });
+      const { machines, complete } = await this.novita.listMachines({ name: uniqueName }, { lane: 'order' });
       const same = machines.filter(({ name, status }) => name === uniqueName && status !== 'removed');
       // Two machines of one name: the older one stays, the sweeper removes the other.
       const [oldest] = same.toSorted((a, b) => (a.createdAt?.getTime() ?? 0) - (b.createdAt?.getTime() ?? 0));
-      return oldest?.id ?? null;
+      return { novitaId: oldest?.id ?? null, isComplete: complete };
     } catch (error) {
-      if (error instanceof NovitaError) return null;
+      if (error instanceof NovitaError) return { novitaId: null, isComplete: false };
       throw error;
     }
   }

@@ -49,7 +49,10 @@ export class PlacementRetirer {
       case 'delete':
         return this.delete(placement, next.novitaId, now);
       case 'gone':
-        return this.finish(placement, now);
+        if (placement.novitaId === null && !(await this.buyer.confirmsAbsence(placement)))
+          await this.save({ ...placement, nextCheckAt: addMs(now, this.limits.pollMs) });
+        else await this.finish(placement, now);
+        return;
     }
   }
 
