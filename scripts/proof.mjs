@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env } from 'node:process';
-import { runInForeground } from './lib/processes.mjs';
+import { catchSignals, codeOfCut, runInForeground } from './lib/processes.mjs';
 import { at, pinnedNode, requireUsableNode } from './lib/project.mjs';
 import { setUp } from './setup.mjs';
 
@@ -60,9 +60,12 @@ async function prove({ paths: names, seed: seedName, env: sizes }) {
     await setUp();
     if (seed !== undefined)
       console.log(`proof ${name}: seed ${seed}; to replay: ${seedName}=${seed} npm run proof -- ${name}`);
-    const code = await runInForeground(pinnedNode(), [...jest(), ...paths, ...rest], {
+    const caught = catchSignals();
+    const ended = await runInForeground(pinnedNode(), [...jest(), ...paths, ...rest], {
       env: { ...sizes, ...env, ...seedEnv, PROOF: '1', PROOF_RESULTS: resultsPath },
+      caught,
     });
+    const code = codeOfCut(ended, caught);
     const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
     const facts = [`commit ${commit()}`, new Date().toISOString().slice(0, 10), `${minutes} min`];
     if (seed !== undefined) facts.unshift(`seed ${seed}`);

@@ -88,6 +88,11 @@ function watchAncestors(onGone) {
   timer.unref();
 }
 
+/** The exit code of what was told to stop: fine for a service, but a test that was cut short has shown nothing. */
+export function codeOfCut(code, caught) {
+  return code === 0 && caught.first !== null ? 128 + constants.signals[caught.first] : code;
+}
+
 /**
  * Runs a program in the foreground: it gets our terminal and our signals, and resolves to the exit code to end with.
  * A child that loads leave-with-parent.mjs ends when we are killed.
