@@ -24,6 +24,7 @@ describe('a lost connection', () => {
       coded('P2039', fromAdapter({ originalMessage: 'Connection terminated unexpectedly' })),
     ],
     ['pg lost its socket', new Error('Connection terminated unexpectedly')],
+    ['pg heard nothing of its query', new Error('Query read timeout')],
     ['pg-pool gave up', new Error('timeout exceeded when trying to connect')],
     ['pg-pool gave up on the handshake', new Error('Connection terminated due to connection timeout')],
     ['Postgres was told to stop', coded('57P01')],
