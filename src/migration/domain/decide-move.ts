@@ -98,6 +98,8 @@ function decideByLook(facts: Facts, placement: Placement, novitaId: string, now:
     until: addMs(now, lookAgainMs(instance, now, limits)),
     because,
   });
+  // The machine is of no use as it is: after as long as one means may take another one is.
+  const isStuck = now >= addMs(instance.phaseSince, limits.meansTimeoutMs);
   switch (situation.kind) {
     case 'stopped-by-user':
     case 'stopped-by-us':
@@ -106,7 +108,8 @@ function decideByLook(facts: Facts, placement: Placement, novitaId: string, now:
       return waitFor(situation.because);
     case 'gone':
       // Silence is not absence: the listing has to agree before another machine is bought.
-      return isMissingInListing(placement) ? { kind: 'elsewhere', because: 'gone' } : waitFor('gone-but-still-listed');
+      if (isMissingInListing(placement)) return { kind: 'elsewhere', because: 'gone' };
+      return isStuck ? { kind: 'elsewhere', because: 'gone-but-still-listed' } : waitFor('gone-but-still-listed');
     case 'migrating-by-itself':
     case 'migrating-for-us':
       return { kind: 'follow-platform', because: situation.kind };
@@ -117,7 +120,8 @@ function decideByLook(facts: Facts, placement: Placement, novitaId: string, now:
         : { kind: 'come-up', because: 'runs-again' };
     case 'reclaimed':
     case 'interrupted':
-      if (look?.hasJobs === true) return waitFor('a-job-is-at-work');
+      if (look?.hasJobs === true)
+        return isStuck ? { kind: 'elsewhere', because: 'a-job-is-stuck' } : waitFor('a-job-is-at-work');
       return nextMeans(facts, placement, novitaId, situation.kind);
   }
 }
