@@ -7,7 +7,7 @@ interface Details {
   status: string;
   phase: string;
   statusReason?: { code: string; message: string };
-  machine?: { novitaId: string };
+  machine?: { novitaId: string; providerStatus?: string };
 }
 
 /** Past its time every phase ends, or says why it does not, however the provider behaves. */
@@ -87,6 +87,24 @@ describe('an instance is never stuck', () => {
     await world.sandbox.control('/faults/clear', {});
     await eventually(async () => (await world.service.get(`/api/instances/${id}`)).status === 404, 40_000);
     await eventually(async () => (await figure('gpusvc_retirements_failing')) === 0);
+  });
+
+  it('keeps the word of a provider that says what nobody has heard of, and writes what it cannot store without it', async () => {
+    const [odd, other] = [await order(), await order()];
+    const machine = (await until(odd, 'running')).machine?.novitaId;
+    await until(other, 'running');
+
+    await world.sandbox.control(`/machines/${machine}/status`, {
+      status: 'hiber\u0000nating\ud800',
+      statusError: { state: '', message: 'nul \u0000' },
+    });
+
+    await eventually(async () => (await get(odd)).machine?.providerStatus === 'hibernating\ufffd');
+    expect(await get(odd)).toMatchObject({ status: 'running' });
+    // The same listing tells of everybody else's machines as well.
+    await world.service.post(`/api/instances/${other}/stop`);
+    await until(other, 'stopped');
+    await Promise.all([remove(odd), remove(other)]);
   });
 
   it('removes the orphans that can be removed behind one that cannot', async () => {

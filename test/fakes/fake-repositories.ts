@@ -312,6 +312,7 @@ export class FakeSweeps implements Pick<
           novitaId: known.novitaId ?? machine.id,
           version: known.novitaId === null ? known.version + 1 : known.version,
           seenStatus: machine.status,
+          seenRawStatus: machine.rawStatus,
           seenError: machine.statusError,
           seenSpotStatus: machine.spotStatus,
           seenReclaimAt: machine.reclaimAt,

@@ -24,6 +24,8 @@ export interface Placement {
   readonly createSentAt: Date | null;
   readonly outcomeUnknownSince: Date | null;
   readonly seenStatus: MachineStatus | null;
+  /** The provider's own word for the status, also where it is `other`. */
+  readonly seenRawStatus: string | null;
   readonly seenError: string | null;
   readonly seenSpotStatus: SpotStatus | null;
   readonly seenReclaimAt: Date | null;
@@ -72,6 +74,7 @@ export function newPlacement(
     createSentAt: now,
     outcomeUnknownSince: null,
     seenStatus: null,
+    seenRawStatus: null,
     seenError: null,
     seenSpotStatus: null,
     seenReclaimAt: null,
