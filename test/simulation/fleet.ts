@@ -110,8 +110,17 @@ export class Fleet {
 
   /** One of them dies at once; another starts in its place after `restartAfterMs`. */
   kill(restartAfterMs: number): void {
-    if (this.replicas.length === 0) return;
-    const replica = this.random.pick(this.replicas);
+    if (this.replicas.length > 0) this.end(this.random.pick(this.replicas), restartAfterMs);
+  }
+
+  /** The one that holds a lease dies at once; its name. */
+  killHolder(lease: string, restartAfterMs: number): string {
+    const holder = this.replicas.find(({ actor }) => actor.name === this.database.leases.get(lease)?.holder);
+    if (holder !== undefined) this.end(holder, restartAfterMs);
+    return holder?.actor.name ?? '';
+  }
+
+  private end(replica: Replica, restartAfterMs: number): void {
     this.scheduler.note('world', `SIGKILL ${replica.actor.name}`);
     this.replicas = this.replicas.filter((one) => one !== replica);
     this.scheduler.kill(replica.actor);

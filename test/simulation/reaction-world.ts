@@ -5,6 +5,8 @@ import { SeededRandom } from '../fakes/seeded-random.js';
 import { Fleet } from './fleet.js';
 
 const MACHINES = 6;
+/** By then the hand-over before is over, and what is looked at is steady. */
+const CALM_MS = 330_000;
 /** Everything comes up within this. */
 const UP_WITHIN_MS = 600_000;
 /** Long after the bound, so that a late answer is measured too. */
@@ -42,10 +44,28 @@ export class ReactionWorld {
     await fleet.runUntil(fleet.scheduler.nowMs + UP_WITHIN_MS, () => this.areAllRunning());
     const reactions: Reaction[] = [];
     for (const [id, { spotPolicy }] of [...fleet.database.instances]) {
-      await fleet.runUntil(fleet.scheduler.nowMs + random.between(30_000, 90_000));
+      await fleet.runUntil(fleet.scheduler.nowMs + random.between(CALM_MS, CALM_MS + 60_000));
       reactions.push(await this.upset(id, spotPolicy));
     }
     return { reactions, violations: fleet.judge.violations };
+  }
+
+  /** Of two replicas the observing one dies, and stays dead: how long until the other one lists the machines. */
+  async takeOver(): Promise<number> {
+    const { fleet, random } = this;
+    const { scheduler } = fleet;
+    while (fleet.replicas.length < 2) fleet.boot();
+    this.order('migrate');
+    await fleet.runUntil(scheduler.nowMs + random.between(120_000, 180_000));
+    const dead = fleet.killHolder('observer', UP_WITHIN_MS);
+    const diedAt = scheduler.nowMs;
+    let listedAt = Infinity;
+    await fleet.runUntil(diedAt + 2 * FOLLOWED_FOR_MS, () => {
+      const { actor, label } = scheduler.trace.at(-1) ?? { actor: dead, label: '' };
+      if (label === 'list all' && actor !== dead) listedAt = scheduler.nowMs;
+      return listedAt < Infinity;
+    });
+    return listedAt - diedAt;
   }
 
   private order(spotPolicy: SpotPolicy): void {

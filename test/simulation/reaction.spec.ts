@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type Reaction, ReactionWorld } from './reaction-world.js';
 
-const WORLDS = 60;
+const WORLDS = 34;
 const BOUND_MS = 12_000;
 
 Logger.overrideLogger(false);
@@ -26,6 +26,19 @@ describe('with the default poll of 10 s', () => {
       // They were shown at any moment between two looks.
       expect(percentile(times, 0.1)).toBeLessThan(BOUND_MS / 2);
     }
+  }, 300_000);
+});
+
+describe('an observer that dies', () => {
+  it('is followed by another replica within 30 s', async () => {
+    const times: number[] = [];
+    for (let seed = 1; seed <= WORLDS; seed += 1) times.push(await new ReactionWorld(seed).takeOver());
+
+    if (process.env['VERBOSE'] === '1' || process.env['PROOF'] === '1')
+      process.stdout.write(`take-over: longest ${(Math.max(...times) / 1000).toFixed(1)} s\n`);
+    // The dead one was observing, or the other would have listed at once.
+    expect(Math.min(...times)).toBeGreaterThan(1000);
+    expect(Math.max(...times)).toBeLessThanOrEqual(30_000);
   }, 300_000);
 });
 
