@@ -43,7 +43,7 @@ export class ReactionWorld {
     for (let index = 0; index < MACHINES; index += 1) this.order(index % 2 === 0 ? 'migrate' : 'replace');
     await fleet.runUntil(fleet.scheduler.nowMs + UP_WITHIN_MS, () => this.areAllRunning());
     const reactions: Reaction[] = [];
-    for (const [id, { spotPolicy }] of [...fleet.database.instances]) {
+    for (const [id, { spotPolicy }] of fleet.database.instances) {
       await fleet.runUntil(fleet.scheduler.nowMs + random.between(CALM_MS, CALM_MS + 60_000));
       reactions.push(await this.upset(id, spotPolicy));
     }
