@@ -14,7 +14,7 @@ import { decideRetirement, pauseMs } from './domain/decide-retirement.js';
 import { type Limits, limitsOf } from './domain/limits.js';
 import { MachineBuyer } from './machine-buyer.js';
 
-/** Brings machines that nobody wants to their end: deleted, and gone from two complete listings. It never gives up. */
+/** Brings machines that nobody wants to their end: deleted, gone from two complete listings and not found either. It never gives up. */
 @Injectable()
 export class PlacementRetirer {
   private readonly logger = new Logger(PlacementRetirer.name);
@@ -64,9 +64,10 @@ export class PlacementRetirer {
     if (isTurn) await this.save({ ...placement, nextCheckAt: addMs(now, this.limits.pollMs) });
   }
 
+  /** In the lane of the listings, which it completes: it ends no bill, and no order waits for it. */
   private async lookAt(novitaId: string): Promise<'absent' | 'found' | 'unclear'> {
     try {
-      return (await this.novita.findMachine(novitaId, { lane: 'order' })) === null ? 'absent' : 'found';
+      return (await this.novita.findMachine(novitaId, { lane: 'sweep' })) === null ? 'absent' : 'found';
     } catch (error) {
       if (error instanceof NovitaError) return 'unclear';
       throw error;
