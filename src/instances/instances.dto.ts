@@ -268,6 +268,10 @@ export class MachineDto {
   @ApiProperty({ example: '0.175' })
   pricePerHourUsd!: string;
 
+  /** The provider's own word for the state of the machine when it was last seen to change. */
+  @ApiPropertyOptional({ example: 'running' })
+  providerStatus?: string;
+
   /** The provider's id of the machine, once known. */
   @ApiPropertyOptional()
   novitaId?: string;
@@ -426,7 +430,8 @@ export function toInstanceSummary(instance: Instance): InstanceSummary {
 
 /** Changes with everything that `toInstanceDetails` shows. */
 export function instanceTag({ version }: Instance, machine: Placement | null): string {
-  return entityTag(version, machine && machine.id, machine && machine.version);
+  const seenAt = machine && machine.lastSeenAt;
+  return entityTag(version, machine && machine.id, machine && machine.version, seenAt && seenAt.getTime());
 }
 
 /** An allow-list: nothing that upstream shows (environment values, credentials of registries) passes through by itself. */
@@ -459,12 +464,14 @@ function toConnectionDetails({ ssh, sshPassword, jupyter, webTerminal }: Connect
   };
 }
 
-function toMachineDto({ region, productId, billingMode, pricePerHourMicros, novitaId }: Placement): MachineDto {
+function toMachineDto(machine: Placement): MachineDto {
+  const { region, productId, billingMode, pricePerHourMicros, novitaId, seenRawStatus } = machine;
   return {
     region,
     productId,
     billingMode,
     pricePerHourUsd: toUsd(pricePerHourMicros),
+    ...(seenRawStatus !== null && { providerStatus: seenRawStatus }),
     ...(novitaId !== null && { novitaId }),
   };
 }

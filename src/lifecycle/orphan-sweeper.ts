@@ -41,6 +41,10 @@ export class OrphanSweeper {
     const own = machines.filter(({ name }) => name.startsWith(prefix));
     const claims = await this.orphans.readClaims(own.map(({ name }) => name));
     const sightings = findOrphans(own, claims, prefix);
+    await this.orphans.forgetOthers(
+      sightings.map(({ machine }) => machine.id),
+      seenAt,
+    );
     if (sightings.length === 0) return;
     const due = await this.orphans.note(sightings, seenAt, addMs(seenAt, -this.settings.orphanGraceMs));
     for (const sighting of due.slice(0, this.settings.orphanMaxPerSweep)) await this.remove(sighting);
@@ -54,6 +58,7 @@ export class OrphanSweeper {
       this.logger.warn(facts, 'orphan machine found; ORPHAN_DRY_RUN leaves it alone');
       return;
     }
+    await this.orphans.recordTry(orphan);
     try {
       await this.novita.deleteMachine(id, { lane: 'urgent' });
       this.found.inc({ outcome: 'removed' });

@@ -43,6 +43,7 @@ export class SweepRepository {
         novita_id = COALESCE(p.novita_id, u.novita_id),
         version = CASE WHEN p.novita_id IS NULL THEN p.version + 1 ELSE p.version END,
         seen_status = u.status,
+        seen_raw_status = u.raw_status,
         seen_error = u.error,
         seen_spot_status = u.spot_status,
         seen_reclaim_at = u.reclaim_at,
@@ -54,11 +55,12 @@ export class SweepRepository {
         ${sightings.map(({ placement }) => placement.id)}::text[],
         ${sightings.map(({ machine }) => machine.id)}::text[],
         ${sightings.map(({ machine }) => machine.status)}::text[],
+        ${sightings.map(({ machine }) => machine.rawStatus)}::text[],
         ${sightings.map(({ machine }) => machine.statusError)}::text[],
         ${sightings.map(({ machine }) => machine.spotStatus)}::text[],
         ${sightings.map(({ machine }) => machine.reclaimAt)}::timestamptz[],
         ${sightings.map(({ machine }) => isBilled(machine))}::boolean[]
-      ) AS u (id, novita_id, status, error, spot_status, reclaim_at, bills)
+      ) AS u (id, novita_id, status, raw_status, error, spot_status, reclaim_at, bills)
       WHERE p.id = u.id AND (p.last_seen_at IS NULL OR p.last_seen_at <= ${seenAt})`;
   }
 

@@ -11,6 +11,7 @@ import { AttemptsRepository } from './attempts.repository.js';
 import { type Attempt, withStep } from './domain/attempt.js';
 import type { Facts, Move, MoveLimits } from './domain/decide-move.js';
 import { backToExited, heldUp, isHeldUpBy, underway } from './domain/moves.js';
+import { newestJobOf } from './domain/newest-job.js';
 import { moveLimitsOf } from './migration-limits.js';
 
 /** How much longer than a call may last its row is left alone by everybody else. */
@@ -62,10 +63,7 @@ export class MachineMover {
       const { jobs } = await this.jobs.get('jobs', async () => ({
         jobs: await this.novita.listMigrationJobs(since, { lane: 'order' }),
       }));
-      const begun = addMs(sentAt, -CLOCK_TOLERANCE_MS);
-      const own = jobs.filter((job) => job.novitaId === novitaId && (job.createdAt === null || job.createdAt >= begun));
-      const [newest] = own.toSorted((a, b) => (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0));
-      return newest ?? null;
+      return newestJobOf(jobs, novitaId, addMs(sentAt, -CLOCK_TOLERANCE_MS));
     } catch (error) {
       if (error instanceof NovitaError) return 'unreadable';
       throw error;

@@ -56,8 +56,10 @@ function objects(value: unknown): Json[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
+/** Postgres takes neither NUL nor half a surrogate pair: one machine's odd text must not keep all others from being written. */
 function text(value: unknown): string {
-  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
+  if (typeof value === 'string') return value.replaceAll('\0', '').replaceAll(/\p{Cs}/gu, '\uFFFD');
+  return typeof value === 'number' ? String(value) : '';
 }
 
 function textOrNull(value: unknown): string | null {

@@ -51,6 +51,7 @@ export const KILL_STEPS: readonly KillStep[] = [
   ...atGate('wish to start', 'start', 'instances', 'UPDATE', entered('starting')),
   ...atGate('intent to start', 'start', 'instances', 'UPDATE', sending('start')),
   ...atCall('start', 'start', 'start'),
+  ...atCall('migrate in the place of a start', 'start', 'migrate').map((step) => ({ ...step, before: START_REFUSED })),
   ...atGate('intent to restart', 'restart', 'instances', 'UPDATE', sending('restart')),
   ...atCall('restart', 'restart', 'restart'),
   ...atGate('wish to delete', 'delete', 'instances', 'UPDATE', entered('deleting')),

@@ -39,6 +39,8 @@ export class Fleet {
   /** How likely a wake-up never comes, and how likely it takes its time. */
   lostWakes = 0;
   slowWakes = 0.1;
+  /** How likely a replica is stopped when it has read a placement, so that it goes on with what has become old meanwhile. */
+  stopsAfterRead = 0;
   private readonly settings: Settings;
   private readonly mutant: Mutant | null;
   private readonly observeEveryMs: number;
@@ -59,6 +61,9 @@ export class Fleet {
     this.upstream = new FakeUpstream(this.scheduler, random);
     this.judge = new Judge(this.database, this.upstream, settings);
     this.database.onCommit = (committed) => this.judge.onCommit(committed);
+    this.database.onPlacementRead = (actor) => {
+      if (random.chance(this.stopsAfterRead)) this.stop(actor, random.between(500, 30_000));
+    };
     this.database.onJobs = (jobs) => jobs.forEach((job) => this.queue(job));
   }
 
@@ -105,8 +110,17 @@ export class Fleet {
 
   /** One of them dies at once; another starts in its place after `restartAfterMs`. */
   kill(restartAfterMs: number): void {
-    if (this.replicas.length === 0) return;
-    const replica = this.random.pick(this.replicas);
+    if (this.replicas.length > 0) this.end(this.random.pick(this.replicas), restartAfterMs);
+  }
+
+  /** The one that holds a lease dies at once; its name. */
+  killHolder(lease: string, restartAfterMs: number): string {
+    const holder = this.replicas.find(({ actor }) => actor.name === this.database.leases.get(lease)?.holder);
+    if (holder !== undefined) this.end(holder, restartAfterMs);
+    return holder?.actor.name ?? '';
+  }
+
+  private end(replica: Replica, restartAfterMs: number): void {
     this.scheduler.note('world', `SIGKILL ${replica.actor.name}`);
     this.replicas = this.replicas.filter((one) => one !== replica);
     this.scheduler.kill(replica.actor);
@@ -120,8 +134,10 @@ export class Fleet {
   }
 
   pause(forMs: number): void {
-    if (this.replicas.length === 0) return;
-    const { actor } = this.random.pick(this.replicas);
+    if (this.replicas.length > 0) this.stop(this.random.pick(this.replicas).actor, forMs);
+  }
+
+  private stop(actor: Actor, forMs: number): void {
     actor.pausedUntil = this.scheduler.nowMs + forMs;
     this.scheduler.note('world', `SIGSTOP ${actor.name} until ${actor.pausedUntil}`);
     // Postgres ends what idles inside a transaction.

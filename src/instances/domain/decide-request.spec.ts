@@ -56,6 +56,17 @@ describe("a user's wish", () => {
     });
   });
 
+  it('gives up what was bought to take over when a lost machine is started instead', () => {
+    const placements = [aPlacement(), aPlacement({ id: 'plc-b', novitaId: 'machine-b' })];
+    const instance = anInstance({ phase: 'exited', successorPlacementId: 'plc-b' });
+
+    const decision = decideRequest('start', instance, placements, 'key', seconds(60), LIMITS);
+
+    expect(decision).toMatchObject({
+      change: { after: { successorPlacementId: null }, placements: [{ id: 'plc-b', state: 'retiring' }] },
+    });
+  });
+
   it('remembers that a stop was asked for, so that the exit after it is no loss', () => {
     expect(ask('stop', 'running')).toMatchObject({
       change: { after: { desired: 'stopped', stopRequestedAt: seconds(60), action: 'stop', actionSentAt: null } },

@@ -24,6 +24,8 @@ export interface Placement {
   readonly createSentAt: Date | null;
   readonly outcomeUnknownSince: Date | null;
   readonly seenStatus: MachineStatus | null;
+  /** The provider's own word for the status, also where it is `other`. */
+  readonly seenRawStatus: string | null;
   readonly seenError: string | null;
   readonly seenSpotStatus: SpotStatus | null;
   readonly seenReclaimAt: Date | null;
@@ -72,6 +74,7 @@ export function newPlacement(
     createSentAt: now,
     outcomeUnknownSince: null,
     seenStatus: null,
+    seenRawStatus: null,
     seenError: null,
     seenSpotStatus: null,
     seenReclaimAt: null,
@@ -93,6 +96,19 @@ export function newPlacement(
 /** To be deleted upstream, and watched until that is certain. */
 export function retire(placement: Placement, reason: string, now: Date): Placement {
   return { ...placement, state: 'retiring', retireReason: reason, nextCheckAt: now, updatedAt: now };
+}
+
+/**
+ * The provider says of a machine that it will be taken back, and means the life that it has led since `runningSince`: what was
+ * said of an earlier one may stay in its fields, and of an on-demand machine it means nothing.
+ */
+export function isReclaimAnnounced(
+  { billingMode, seenStatus, seenSpotStatus, seenReclaimAt }: Placement,
+  runningSince: Date,
+): boolean {
+  const isSaid = seenSpotStatus === 'notified' || seenSpotStatus === 'reclaiming';
+  if (billingMode !== 'spot' || seenStatus !== 'running' || !isSaid) return false;
+  return seenReclaimAt === null || seenReclaimAt > runningSince;
 }
 
 /** Until when what we know of a machine is known to hold. Null: it was never seen. */

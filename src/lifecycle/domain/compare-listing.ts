@@ -57,6 +57,8 @@ function looksDifferent(placement: Placement, machine: Machine): boolean {
     placement.novitaId === null ||
     placement.missingSince !== null ||
     placement.seenStatus !== machine.status ||
+    // What is known by its kind is not written again for each of its names.
+    (machine.status === 'other' && placement.seenRawStatus !== machine.rawStatus) ||
     (placement.seenError ?? '') !== machine.statusError ||
     (placement.seenSpotStatus ?? '') !== machine.spotStatus ||
     placement.seenReclaimAt?.getTime() !== machine.reclaimAt?.getTime()

@@ -94,6 +94,14 @@ describe('decideMove of a lost instance', () => {
     expect(decideMove(facts({ look }), at(1), LIMITS).kind).toBe('wait');
   });
 
+  it.each<[string, NonNullable<Facts['look']>, string]>([
+    ['a job goes on for ever', { ...shown(), hasJobs: true }, 'a-job-is-stuck'],
+    ['its own record and the listing disagree for ever', shown({ status: 'absent' }), 'gone-but-still-listed'],
+  ])('buys elsewhere when %s', (_name, look, because) => {
+    expect(decideMove(facts({ look }), at(599), LIMITS).kind).toBe('wait');
+    expect(decideMove(facts({ look }), at(600), LIMITS)).toEqual({ kind: 'elsewhere', because });
+  });
+
   it('buys elsewhere when the machine is gone from listings and from its own record', () => {
     const placements = [reclaimed({ missingSince: at(1), missingAt: at(11) })];
 
