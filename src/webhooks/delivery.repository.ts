@@ -166,14 +166,19 @@ const RECORD = `
     SELECT r."deliveryId", r.at, r.status, r.class, r."durationMs", r.bytes, r."isProbe" FROM r JOIN held ON held.id = r."endpointId" AND held.token = r.token)
   SELECT id, token::text FROM held`;
 
-const RENEW = `
-  UPDATE webhook_endpoints w SET claimed_until = clock_timestamp() + make_interval(secs => $2)
-    FROM jsonb_to_recordset($1::jsonb) AS o (id text, token bigint)
-   WHERE w.id = o.id AND w.claim_token = o.token AND w.state = 'enabled' RETURNING w.id`;
+/** Locked in the order of their ids, as everywhere: two statements that lock the same rows must not wait for each other. */
+const HELD = `
+  WITH held AS (
+    SELECT w.id FROM webhook_endpoints w
+      JOIN jsonb_to_recordset($1::jsonb) AS o (id text, token bigint) ON w.id = o.id AND w.claim_token = o.token
+     ORDER BY w.id FOR NO KEY UPDATE OF w)`;
 
-const RELEASE = `
-  UPDATE webhook_endpoints w SET claimed_until = NULL, claim_token = w.claim_token + 1
-    FROM jsonb_to_recordset($1::jsonb) AS o (id text, token bigint) WHERE w.id = o.id AND w.claim_token = o.token`;
+const RENEW = `${HELD}
+  UPDATE webhook_endpoints w SET claimed_until = clock_timestamp() + make_interval(secs => $2)
+    FROM held WHERE w.id = held.id AND w.state = 'enabled' RETURNING w.id`;
+
+const RELEASE = `${HELD}
+  UPDATE webhook_endpoints w SET claimed_until = NULL, claim_token = w.claim_token + 1 FROM held WHERE w.id = held.id`;
 
 const PULL_FORWARD = `
   UPDATE webhook_deliveries SET next_attempt_at = $2 WHERE endpoint_id = $1 AND state = 'pending' AND next_attempt_at > $2`;
