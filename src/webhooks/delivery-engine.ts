@@ -68,7 +68,7 @@ export class DeliveryEngine implements OnModuleInit {
       clock,
       random,
       load: (endpointId, afterInstanceId) => this.loads.add({ endpointId, afterInstanceId }),
-      loadOldest: (endpointId) => this.deliveries.loadOldest(endpointId),
+      loadForProbe: (endpointId) => this.deliveries.loadForProbe(endpointId),
       send: (endpoint, delivery) => this.send(endpoint, delivery),
       record: (record) => this.records.add(record),
       pullForward: (endpointId) => this.deliveries.pullForward(endpointId, this.clock.now()),

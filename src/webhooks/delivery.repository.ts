@@ -129,6 +129,24 @@ const LOAD_PARKED = `
       ORDER BY d.next_attempt_at LIMIT ${LINES}) d
     JOIN events e ON e.id = d.event_id`;
 
+/** How far back the look for an event to probe with goes. */
+const PROBE_WINDOW = 1_000;
+
+/**
+ * The oldest that is first in its instance's line. One that was answered with a 4xx says little about whether the receiver is
+ * back, and comes only when there is no other; then those take turns.
+ */
+const LOAD_FOR_PROBE = `
+  SELECT ${DELIVERY}
+    FROM (SELECT * FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' AND NOT parked
+           ORDER BY created_at, sequence LIMIT ${PROBE_WINDOW}) d
+    JOIN events e ON e.id = d.event_id
+   WHERE NOT EXISTS (
+     SELECT FROM webhook_deliveries p WHERE p.endpoint_id = $1 AND p.instance_id = d.instance_id
+        AND p.state = 'pending' AND NOT p.parked AND p.sequence < d.sequence)
+   ORDER BY coalesce(d.last_class = 'client-error', false), CASE WHEN d.last_class = 'client-error' THEN d.last_attempt_at END,
+            d.created_at, d.sequence LIMIT 1`;
+
 const LOAD_OLDEST = `
   SELECT ${DELIVERY} FROM webhook_deliveries d JOIN events e ON e.id = d.event_id
    WHERE d.endpoint_id = $1 AND d.state = 'pending' ORDER BY d.created_at, d.sequence LIMIT 1`;
@@ -214,9 +232,12 @@ export class DeliveryRepository {
     return requests.map(({ endpointId }) => byEndpoint.get(endpointId) ?? []);
   }
 
-  async loadOldest(endpointId: string): Promise<DueDelivery | null> {
-    const [delivery] = await this.query<DueDelivery>('webhooks-oldest', LOAD_OLDEST, [endpointId]);
-    return delivery ?? null;
+  /** What shows best whether the receiver is back; what has stepped out of its line only when there is nothing else. */
+  async loadForProbe(endpointId: string): Promise<DueDelivery | null> {
+    const [inLine] = await this.query<DueDelivery>('webhooks-probe', LOAD_FOR_PROBE, [endpointId]);
+    if (inLine !== undefined) return inLine;
+    const [oldest] = await this.query<DueDelivery>('webhooks-oldest', LOAD_OLDEST, [endpointId]);
+    return oldest ?? null;
   }
 
   /** @returns for each whether it was written: not when its receiver has passed to somebody else. */

@@ -17,7 +17,7 @@ export interface Desk {
   readonly clock: Clock;
   readonly random: Random;
   load(endpointId: string, afterInstanceId: string): Promise<DueDelivery[]>;
-  loadOldest(endpointId: string): Promise<DueDelivery | null>;
+  loadForProbe(endpointId: string): Promise<DueDelivery | null>;
   /** The secrets are read once for each claim. */
   send(endpoint: ClaimedEndpoint, delivery: DueDelivery): Promise<Outcome>;
   /** False when the receiver has passed to another replica. */
@@ -171,11 +171,11 @@ export class EndpointWorker {
     return true;
   }
 
-  /** Sends the oldest event and only that one. True when the receiver is back. */
+  /** Sends one event and only that one. True when the receiver is back. */
   private async probe(): Promise<boolean> {
-    const oldest = await this.desk.loadOldest(this.endpoint.id);
-    if (oldest === null) return false;
-    const { consequence, recorded } = await this.attempt(oldest, true);
+    const delivery = await this.desk.loadForProbe(this.endpoint.id);
+    if (delivery === null) return false;
+    const { consequence, recorded } = await this.attempt(delivery, true);
     await recorded;
     return consequence.state === 'delivered' && !this.isStopped;
   }
