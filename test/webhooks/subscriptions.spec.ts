@@ -111,6 +111,8 @@ describe('standing subscriptions', () => {
     expect(rows.map(({ text }) => text).join()).not.toContain(one.secret.slice('whsec_'.length));
     expect(delivery).toMatchObject({ status: 'pending', lastFailure: 'signing' });
     expect(arrivals('/sealed-1')).toEqual([]);
+    const sample = await service.post(`/api/webhooks/${one.id}/test`);
+    expect(sample).toMatchObject({ status: 200, body: { delivered: false, status: null, failure: 'signing' } });
   });
 
   it('rotate their secret with a day in which both verify', async () => {
