@@ -151,6 +151,13 @@ const LOAD_OLDEST = `
   SELECT ${DELIVERY} FROM webhook_deliveries d JOIN events e ON e.id = d.event_id
    WHERE d.endpoint_id = $1 AND d.state = 'pending' ORDER BY d.created_at, d.sequence LIMIT 1`;
 
+/** That the service itself has switched a receiver off stands in the audit trail like what people do. */
+const NOTE_DISABLED = `, noted AS (
+    INSERT INTO audit_entries (at, team_id, actor, action, method, route, target, outcome, error_code, request_id, ip)
+    SELECT l.at, w.team_id, 'service', 'disableWebhook', '', '', w.id, 'accepted', l."disabledBecause", '', ''
+      FROM latest l JOIN held ON held.n = l.n JOIN webhook_endpoints w ON w.id = held.id
+     WHERE l."disabledBecause" IS NOT NULL)`;
+
 /** Everything in one statement: the fence, the deliveries, the receivers, and what each try got. */
 const RECORD = `
   WITH r AS (
@@ -181,7 +188,7 @@ const RECORD = `
      FROM r JOIN held ON held.id = r."endpointId" AND held.token = r.token WHERE d.id = r."deliveryId" AND d.state = 'pending'),
   tries AS (
     INSERT INTO webhook_attempts (delivery_id, at, status, class, duration_ms, bytes, is_probe)
-    SELECT r."deliveryId", r.at, r.status, r.class, r."durationMs", r.bytes, r."isProbe" FROM r JOIN held ON held.id = r."endpointId" AND held.token = r.token)
+    SELECT r."deliveryId", r.at, r.status, r.class, r."durationMs", r.bytes, r."isProbe" FROM r JOIN held ON held.id = r."endpointId" AND held.token = r.token)${NOTE_DISABLED}
   SELECT id, token::text FROM held`;
 
 /** Locked in the order of their ids, as everywhere: two statements that lock the same rows must not wait for each other. */

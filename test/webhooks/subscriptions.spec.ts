@@ -168,6 +168,8 @@ describe('standing subscriptions', () => {
 
     await eventually(async () => arrivals('/gone', event.id).length === 2);
     expect(disabled.disabledReason).toBe('gone');
+    const { body: audit } = await service.get<{ entries: object[] }>(`/api/audit?target=${id}&actor=service`);
+    expect(audit.entries).toMatchObject([{ action: 'disableWebhook', outcome: 'accepted', errorCode: 'gone' }]);
   });
 
   it('send a delivery again on request: the same bytes under the same id', async () => {
