@@ -53,7 +53,8 @@ const DEFAULT_LIMITS: HttpLimits = {
   deadlineMs: 15_000,
   maxBodyBytes: 16 * 1024,
   maxHeaderBytes: 16 * 1024,
-  connectionsPerOrigin: 16,
+  // More than all senders of a replica use together: one that is slow must not hold up another behind the same name.
+  connectionsPerOrigin: 2_048,
   maxOrigins: 256,
   maxPoolAgeMs: 30_000,
 };

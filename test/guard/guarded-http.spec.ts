@@ -208,6 +208,20 @@ describe('a receiver that wastes our time', () => {
     expect(outcome.durationMs).toBeLessThan(600);
   });
 
+  it('holds up nobody else behind the same name and port', async () => {
+    const receiver = await receiving(
+      (socket, request) => request.includes('/quick') && respond('200 OK')(socket, request),
+    );
+    const { http, url } = sendingTo(receiver, { limits: { deadlineMs: 1500 } });
+    const slow = Array.from({ length: 40 }, () => http.post(url, { body: '{}' }));
+
+    const outcome = await http.post(url.replace('/hook', '/quick'), { body: '{}' });
+    await http.close();
+
+    expect(outcome).toMatchObject({ kind: 'answered', status: 200 });
+    expect((await Promise.all(slow)).every(({ kind }) => kind === 'failed')).toBe(true);
+  });
+
   it('does not get a request whose deadline has passed while it waited for a connection', async () => {
     const receiver = await receiving(() => undefined);
     const { http, url } = sendingTo(receiver, { limits: { connectionsPerOrigin: 1, deadlineMs: 150 } });
