@@ -45,7 +45,7 @@ describe('a receiver that refuses some events and takes the others', () => {
 
   it('gets the others, also when many were refused in a row', async () => {
     const url = `${receiver.url}/busy`;
-    const refused = [];
+    const refused: { id: string }[] = [];
     for (let count = 0; count < 8; count += 1)
       refused.push(await replica.write(`inst-many-${count}`, { webhookUrl: url, type: 'instance.exited' }));
     await eventually(async () => refused.filter(({ id }) => triesOf(id) > 0).length >= 5);
