@@ -53,6 +53,16 @@ export interface LoadRequest {
   readonly afterInstanceId: string;
 }
 
+export interface ClaimRequest {
+  readonly now: Date;
+  readonly limit: number;
+  readonly leaseMs: number;
+  /** Those whose last try failed, or the others. */
+  readonly failing: boolean;
+  /** Only receivers after this one in the order of their ids. */
+  readonly afterId: string;
+}
+
 interface ClaimRow {
   id: string;
   kind: EndpointKind;
@@ -90,7 +100,7 @@ const DELIVERY = `d.id, d.endpoint_id AS "endpointId", d.event_id AS "eventId", 
 
 const CLAIM = `
   WITH RECURSIVE waiting AS (
-    (SELECT endpoint_id AS id FROM webhook_deliveries WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
+    (SELECT endpoint_id AS id FROM webhook_deliveries WHERE state = 'pending' AND endpoint_id > $5 ORDER BY endpoint_id LIMIT 1)
     UNION ALL
     SELECT n.id FROM waiting, LATERAL (
       SELECT endpoint_id AS id FROM webhook_deliveries WHERE state = 'pending' AND endpoint_id > waiting.id
@@ -214,14 +224,8 @@ export class DeliveryRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   /** Receivers with something to send that no replica works on; by the clock of the database, so that clocks need not agree. */
-  async claimEndpoints(claim: {
-    now: Date;
-    limit: number;
-    leaseMs: number;
-    failing: boolean;
-  }): Promise<ClaimedEndpoint[]> {
-    const { now, limit, leaseMs, failing } = claim;
-    const rows = await this.query<ClaimRow>('webhooks-claim', CLAIM, [now, limit, leaseMs / 1000, failing]);
+  async claimEndpoints({ now, limit, leaseMs, failing, afterId }: ClaimRequest): Promise<ClaimedEndpoint[]> {
+    const rows = await this.query<ClaimRow>('webhooks-claim', CLAIM, [now, limit, leaseMs / 1000, failing, afterId]);
     return rows.map(({ failuresInRow, nextProbeAt, failedProbes, failingSince, ...row }) => ({
       ...row,
       breaker: { failuresInRow, nextProbeAt, failedProbes, failingSince },

@@ -45,6 +45,7 @@ const RECOVERY_GAP_MS = 2.5;
 
 /** Sends to one receiver for as long as there is something due: at most four at once, each instance's events one after another. */
 export class EndpointWorker {
+  readonly startedAtMs = performance.now();
   private breaker: Breaker;
   private ready: Line[] = [];
   /** Instances whose line is being sent, until what came of it is written. */

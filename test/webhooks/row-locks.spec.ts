@@ -30,7 +30,7 @@ describe('statements that meet on the same rows', () => {
           replica.write(`inst-${index}`, { webhookUrl: `https://1.1.1.1/${index}` }),
         ),
       );
-    const claim = { now: new Date(), limit: RECEIVERS, leaseMs: LEASE_MS, failing: false };
+    const claim = { now: new Date(), limit: RECEIVERS, leaseMs: LEASE_MS, failing: false, afterId: '' };
     held = (await deliveries.claimEndpoints(claim)).map(({ id, token }) => ({ id, token }));
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
