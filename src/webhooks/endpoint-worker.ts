@@ -1,13 +1,8 @@
 import { addMs, type Clock } from '../platform/clock.js';
 import { groupBy } from '../platform/group-by.js';
 import type { Random } from '../platform/random.js';
-import {
-  type AttemptRecord,
-  type ClaimedEndpoint,
-  type DueDelivery,
-  LINE_DEPTH,
-  LINES,
-} from './delivery.repository.js';
+import type { AttemptRecord, ClaimedEndpoint, DueDelivery } from './delivery.repository.js';
+import { LINE_DEPTH, LINES } from './delivery.statements.js';
 import { type Consequence, judgeAttempt } from './domain/attempt.js';
 import { type Breaker, choosePassage, type Passage } from './domain/breaker.js';
 import type { Outcome } from './domain/outcome.js';
