@@ -6,6 +6,13 @@ import type { TailEntry } from './event-tail.js';
 /** A reader that takes nothing for so long is cut off; it comes back with its Last-Event-ID. */
 const MAX_STALL_MS = 10_000;
 
+/** By which key it is read. A stream lasts longer than some keys. */
+export interface Permission {
+  /** Null for a caller without a key. */
+  readonly keyId: string | null;
+  isStillWelcome(): Promise<boolean>;
+}
+
 /** One open stream: where it is in the log, and the connection it writes to. */
 export class EventReader {
   /** Fed by the tail; otherwise it reads from the log by itself. */
@@ -16,6 +23,7 @@ export class EventReader {
     readonly teamId: string,
     readonly types: readonly EventType[] | null,
     public position: EventCursor,
+    readonly permission: Permission | null,
   ) {}
 
   get isOpen(): boolean {

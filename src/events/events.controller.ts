@@ -1,6 +1,6 @@
-import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
@@ -41,20 +41,22 @@ export class EventsController {
     schema: { type: 'string', maxLength: 64 },
   })
   @ApiOkResponse({
-    description: 'Ends only when the client or this replica goes; comment lines keep it open.',
+    description: 'Ends only when the client or this replica goes, or the key ends; comment lines keep it open.',
     content: { 'text/event-stream': { schema: { type: 'string' } } },
   })
   @ApiErrors(400, 410, 503)
   async streamEvents(
     @Query() { after, types }: StreamEventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() { keyId, isStillWelcome }: FastifyRequest,
     @Res() reply: FastifyReply,
     @CurrentCaller() caller: Caller,
   ): Promise<void> {
     const place = lastEventId === undefined || lastEventId === '' ? after : lastEventId;
     const field = place === after ? 'after' : 'Last-Event-ID';
     const cursor = place === undefined ? null : await this.events.readCursor(place, field);
-    await this.streams.open(reply.raw, { after: cursor, types: types ?? null }, caller);
+    const permission = isStillWelcome && { keyId: keyId ?? null, isStillWelcome };
+    await this.streams.open(reply.raw, { after: cursor, types: types ?? null }, caller, permission);
     reply.hijack();
   }
 }

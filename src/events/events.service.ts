@@ -30,8 +30,11 @@ export class EventsService implements OnModuleInit {
     await this.events.insert(event, tx);
   }
 
+  /** @throws CursorExpired when events after the place are removed with age, also while this reads */
   async list({ after, types, limit }: EventQuery, caller: Caller): Promise<EventPage> {
-    return this.events.listAfter(after ?? BEGINNING, { teamId: caller.teamId, types }, limit);
+    const page = await this.events.listAfter(after ?? BEGINNING, { teamId: caller.teamId, types }, limit);
+    if (after !== null) await this.requireKept(after);
+    return page;
   }
 
   async listOfInstance(instanceId: string, afterSequence: number, limit: number): Promise<RecordedEvent[]> {
@@ -41,10 +44,15 @@ export class EventsService implements OnModuleInit {
   /** @throws InvalidRequest for what is no cursor, CursorExpired when events after it have been removed with age */
   async readCursor(text: string, field: string): Promise<EventCursor> {
     const cursor = parseCursor(text);
-    const [end, sweptTo] = await Promise.all([this.events.end(), this.events.sweptTo()]);
+    const end = await this.events.end();
     if (cursor === null || cursor.txId > end.txId)
       throw new InvalidRequest(field, 'must be a cursor that was given here');
-    if (sweptTo !== null && isAfter(sweptTo, cursor)) throw new CursorExpired();
+    await this.requireKept(cursor);
     return cursor;
+  }
+
+  private async requireKept(cursor: EventCursor): Promise<void> {
+    const sweptTo = await this.events.sweptTo();
+    if (sweptTo !== null && isAfter(sweptTo, cursor)) throw new CursorExpired();
   }
 }

@@ -40,6 +40,8 @@ export class Settings {
   readonly secretsKey: string | null;
   readonly webhookAllowedHosts: readonly string[];
   readonly webhookAllowedCidrs: readonly string[];
+  /** Null: those of well-known services. */
+  readonly webhookDeniedPorts: readonly number[] | null;
   readonly rateLimitEnabled: boolean;
   readonly rateLimitCreatePerMinute: number;
   readonly rateLimitStatusPerMinute: number;
@@ -117,6 +119,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     secretsKey: read.secret('SECRETS_KEY', 16),
     webhookAllowedHosts: read.list('WEBHOOK_ALLOWED_HOSTS'),
     webhookAllowedCidrs: read.list('WEBHOOK_ALLOWED_CIDRS'),
+    webhookDeniedPorts: read.ports('WEBHOOK_DENIED_PORTS'),
     rateLimitEnabled: read.flag('RATE_LIMIT_ENABLED', true),
     rateLimitCreatePerMinute: read.integer('RATE_LIMIT_CREATE_PER_MINUTE', 10, 1, 1_000_000_000),
     rateLimitStatusPerMinute: read.integer('RATE_LIMIT_STATUS_PER_MINUTE', 100, 1, 1_000_000_000),
@@ -171,6 +174,14 @@ class EnvReader {
     for (const item of items)
       if (!isWanted(item)) this.problems.push(`${name}: cannot use "${item}", expected ${wanted}`);
     return items;
+  }
+
+  /** Null when it is not set. */
+  ports(name: string): number[] | null {
+    if (this.optional(name) === null) return null;
+    return this.listOf(name, (item) => /^\d{1,5}$/.test(item) && Number(item) <= 65_535, 'ports such as 5432,6379').map(
+      Number,
+    );
   }
 
   matching(name: string, pattern: RegExp, wanted: string): string | null {

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import { QueryInt } from '../platform/http/query-int.js';
+import { QueryTime } from '../platform/http/query-time.js';
 import {
   type Attempt,
   DELIVERY_STATUSES,
@@ -8,8 +9,6 @@ import {
   type DeliveryFilter,
   type DeliveryStatus,
 } from './deliveries.repository.js';
-
-const NO_TIME = { message: 'must be a time such as 2024-01-15T10:30:00Z' };
 
 /** Which deliveries; every condition that is given must hold. */
 export class RedeliverDto {
@@ -31,16 +30,12 @@ export class RedeliverDto {
   status?: DeliveryStatus;
 
   /** Of events at or after this time. */
-  @ApiPropertyOptional({ format: 'date-time' })
-  @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true }, NO_TIME)
-  from?: string;
+  @QueryTime()
+  from?: Date;
 
   /** Of events before this time. */
-  @ApiPropertyOptional({ format: 'date-time' })
-  @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true }, NO_TIME)
-  to?: string;
+  @QueryTime()
+  to?: Date;
 }
 
 export class ListDeliveriesQuery extends RedeliverDto {
@@ -145,14 +140,7 @@ export class RedeliveryAccepted {
 
 export function toDeliveryFilter(query: RedeliverDto, teamId: string): DeliveryFilter {
   const { webhookId, instanceId, status, from, to } = query;
-  return {
-    teamId,
-    webhookId,
-    instanceId,
-    status,
-    from: from === undefined ? undefined : new Date(from),
-    to: to === undefined ? undefined : new Date(to),
-  };
+  return { teamId, webhookId, instanceId, status, from, to };
 }
 
 export function toDeliveryDto(delivery: Delivery): DeliveryDto {

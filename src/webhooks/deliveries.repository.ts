@@ -93,6 +93,7 @@ export class DeliveriesRepository {
    * What still waits becomes due at once. @returns how many.
    */
   async redeliver(filter: DeliveryFilter & { id?: string }, now: Date, limit: number, tx: Tx): Promise<number> {
+    await this.lockReceivers(filter, tx);
     const one = filter.id === undefined ? Prisma.empty : Prisma.sql`AND d.id = ${filter.id}`;
     const count = await tx.$executeRaw`
       UPDATE webhook_deliveries t
@@ -103,6 +104,18 @@ export class DeliveriesRepository {
        WHERE t.id = chosen.id`;
     await tx.$executeRaw`SELECT pg_notify('events', '')`;
     return count;
+  }
+
+  /** Whoever notes what a try got locks the receiver before its deliveries; so does whoever changes many of them. */
+  private async lockReceivers({ teamId, webhookId, id }: DeliveryFilter & { id?: string }, tx: Tx): Promise<void> {
+    const [one, theirs] = [
+      webhookId === undefined ? Prisma.empty : Prisma.sql`AND id = ${webhookId}`,
+      id === undefined
+        ? Prisma.empty
+        : Prisma.sql`AND id IN (SELECT endpoint_id FROM webhook_deliveries WHERE id = ${id})`,
+    ];
+    await tx.$executeRaw`
+      SELECT FROM webhook_endpoints WHERE team_id = ${teamId} ${one} ${theirs} ORDER BY id FOR NO KEY UPDATE`;
   }
 }
 

@@ -28,6 +28,9 @@ const LEASE_MARGIN_MS = 3_000;
 const MAX_WORKERS = 256;
 /** Receivers that fail hold their places for long; the others shall always find one. */
 const MAX_FAILING_WORKERS = 64;
+/** While all places are taken, whoever has had one for so long makes room. */
+const TURN_MS = 10_000;
+const TURNS_ENDED_AT_ONCE = 32;
 const CLAIM_AT_MOST_EVERY_MS = 5;
 /** Looking for work takes at most this part of the time, however many receivers have something waiting. */
 const CLAIM_DUTY = 5;
@@ -46,6 +49,8 @@ export class DeliveryEngine implements OnModuleInit {
   private readonly records: Batcher<AttemptRecord, boolean>;
   private readonly releases: Batcher<{ id: string; token: string }, undefined>;
   private readonly desk: Desk;
+  /** Where the look for failing and for other receivers goes on, so that each comes round to its turn. */
+  private readonly claimedUpTo = new Map<boolean, string>();
   private isClaiming = false;
   private isAskedAgain = false;
   private isClosing = false;
@@ -68,7 +73,7 @@ export class DeliveryEngine implements OnModuleInit {
       clock,
       random,
       load: (endpointId, afterInstanceId) => this.loads.add({ endpointId, afterInstanceId }),
-      loadOldest: (endpointId) => this.deliveries.loadOldest(endpointId),
+      loadForProbe: (endpointId) => this.deliveries.loadForProbe(endpointId),
       send: (endpoint, delivery) => this.send(endpoint, delivery),
       record: (record) => this.records.add(record),
       pullForward: (endpointId) => this.deliveries.pullForward(endpointId, this.clock.now()),
@@ -130,20 +135,33 @@ export class DeliveryEngine implements OnModuleInit {
   private async claimOnce(): Promise<void> {
     const failingNow = [...this.workers.values()].filter(({ endpoint }) => endpoint.breaker.failuresInRow > 0).length;
     const free = MAX_WORKERS - this.workers.size;
+    if (free <= 0) return this.endTurns();
     for (const [failing, limit] of [
       [false, free],
       [true, Math.min(free, MAX_FAILING_WORKERS - failingNow)],
     ] as const) {
       if (limit <= 0) continue;
-      const leaseEndsMs = leaseEnd();
-      const claimed = await this.deliveries.claimEndpoints({
-        now: this.clock.now(),
-        limit,
-        leaseMs: LEASE_MS,
-        failing,
-      });
-      for (const endpoint of claimed) void this.work(endpoint, leaseEndsMs);
+      await this.claimNext(failing, limit);
     }
+  }
+
+  private async claimNext(failing: boolean, limit: number): Promise<void> {
+    const leaseEndsMs = leaseEnd();
+    const afterId = this.claimedUpTo.get(failing) ?? '';
+    const wish = { now: this.clock.now(), limit, leaseMs: LEASE_MS, failing, afterId };
+    const claimed = await this.deliveries.claimEndpoints(wish);
+    for (const endpoint of claimed) void this.work(endpoint, leaseEndsMs);
+    const isRoundOver = claimed.length < limit;
+    const last = claimed.reduce((latest, { id }) => (id > latest ? id : latest), afterId);
+    this.claimedUpTo.set(failing, isRoundOver ? '' : last);
+    if (isRoundOver && afterId !== '') this.isAskedAgain = true;
+  }
+
+  /** A receiver with an endless supply must not keep its place for ever: the rest of it waits for its next turn. */
+  private endTurns(): void {
+    const turnsBeganByMs = performance.now() - TURN_MS;
+    const had = [...this.workers.values()].filter(({ startedAtMs }) => startedAtMs <= turnsBeganByMs);
+    for (const worker of had.slice(0, TURNS_ENDED_AT_ONCE)) worker.stop();
   }
 
   private async work(endpoint: ClaimedEndpoint, leaseEndsMs: number): Promise<void> {

@@ -1,23 +1,17 @@
 import { addMs, type Clock } from '../platform/clock.js';
-import { groupBy } from '../platform/group-by.js';
 import type { Random } from '../platform/random.js';
-import {
-  type AttemptRecord,
-  type ClaimedEndpoint,
-  type DueDelivery,
-  LINE_DEPTH,
-  LINES,
-} from './delivery.repository.js';
+import type { AttemptRecord, ClaimedEndpoint, DueDelivery } from './delivery.repository.js';
 import { type Consequence, judgeAttempt } from './domain/attempt.js';
 import { type Breaker, choosePassage, type Passage } from './domain/breaker.js';
 import type { Outcome } from './domain/outcome.js';
+import { type Line, WaitingLines } from './waiting-lines.js';
 
 /** What a worker needs of the replica that it works for. */
 export interface Desk {
   readonly clock: Clock;
   readonly random: Random;
   load(endpointId: string, afterInstanceId: string): Promise<DueDelivery[]>;
-  loadOldest(endpointId: string): Promise<DueDelivery | null>;
+  loadForProbe(endpointId: string): Promise<DueDelivery | null>;
   /** The secrets are read once for each claim. */
   send(endpoint: ClaimedEndpoint, delivery: DueDelivery): Promise<Outcome>;
   /** False when the receiver has passed to another replica. */
@@ -33,26 +27,16 @@ export interface Desk {
   report(error: unknown, endpointId: string): void;
 }
 
-/** One instance's events that are due, in their order. */
-interface Line {
-  readonly instanceId: string;
-  readonly deliveries: readonly DueDelivery[];
-}
-
 const AT_ONCE = 4;
 /** What has piled up during an outage is not poured over a receiver that has just come back. */
 const RECOVERY_GAP_MS = 2.5;
 
 /** Sends to one receiver for as long as there is something due: at most four at once, each instance's events one after another. */
 export class EndpointWorker {
+  readonly startedAtMs = performance.now();
   private breaker: Breaker;
-  private ready: Line[] = [];
-  /** Instances whose line is being sent, until what came of it is written. */
-  private readonly busy = new Set<string>();
+  private readonly lines = new WaitingLines();
   private isLoading = false;
-  private mayHaveMore = true;
-  private isSkipping = false;
-  private resumeAfter = '';
   private isStopped = false;
   private isRecovering = false;
   private nextTurnMs = 0;
@@ -75,7 +59,7 @@ export class EndpointWorker {
 
   /** There may be more for it than was there when it looked. */
   lookAgain(): void {
-    this.mayHaveMore = true;
+    this.lines.mayHaveMore = true;
     this.pump();
   }
 
@@ -98,25 +82,23 @@ export class EndpointWorker {
   }
 
   private pump(): void {
-    while (this.maySend && this.busy.size < AT_ONCE) {
-      const line = this.ready.shift();
+    const { lines } = this;
+    while (this.maySend && lines.atOnce < AT_ONCE) {
+      const line = lines.begin();
       if (line === undefined) break;
-      this.busy.add(line.instanceId);
       void this.sendLine(line);
     }
-    if (this.maySend && this.ready.length === 0 && this.busy.size < AT_ONCE && this.mayHaveMore) void this.loadMore();
-    const isIdle = this.busy.size === 0 && !this.isLoading;
-    if (isIdle && (!this.maySend || (this.ready.length === 0 && !this.mayHaveMore))) this.finish();
+    if (this.maySend && lines.isEmpty && lines.atOnce < AT_ONCE && lines.mayHaveMore) void this.loadMore();
+    const isIdle = lines.atOnce === 0 && !this.isLoading;
+    if (isIdle && (!this.maySend || (lines.isEmpty && !lines.mayHaveMore))) this.finish();
   }
 
   private async loadMore(): Promise<void> {
     if (this.isLoading) return;
     this.isLoading = true;
-    this.mayHaveMore = false;
-    const busyBefore = new Set(this.busy);
+    const busyBefore = this.lines.beginLook();
     try {
-      const due = await this.desk.load(this.endpoint.id, this.resumeAfter);
-      this.take(due, busyBefore);
+      this.lines.take(await this.desk.load(this.endpoint.id, this.lines.resumeAfter), busyBefore);
     } catch (error) {
       this.desk.report(error, this.endpoint.id);
       this.isStopped = true;
@@ -125,37 +107,17 @@ export class EndpointWorker {
     this.pump();
   }
 
-  /** A line that was being sent when the look began is left out: its first events may be done by now. */
-  private take(due: readonly DueDelivery[], busyBefore: ReadonlySet<string>): void {
-    const { lines, parked } = toLines(due);
-    const taken = new Set<string>();
-    for (const line of [...lines, ...parked]) {
-      const isTaken = busyBefore.has(line.instanceId) || this.busy.has(line.instanceId) || taken.has(line.instanceId);
-      if (isTaken) {
-        this.isSkipping = true;
-        continue;
-      }
-      taken.add(line.instanceId);
-      this.ready.push(line);
-    }
-    const isCut = lines.length >= LINES;
-    // After the last instance it goes round to the first, so that nobody far back in the order waits for ever.
-    if (isCut || this.resumeAfter !== '') this.mayHaveMore = true;
-    this.resumeAfter = isCut ? (lines.at(-1)?.instanceId ?? '') : '';
-  }
-
   private async sendLine(line: Line): Promise<void> {
     const written: Promise<unknown>[] = [];
+    let isWhole = false;
     try {
-      const isWhole = await this.sendAll(line, written);
+      isWhole = await this.sendAll(line, written);
       await Promise.all(written);
-      if (this.isSkipping || (isWhole && line.deliveries.length >= LINE_DEPTH)) this.mayHaveMore = true;
     } catch (error) {
       this.desk.report(error, this.endpoint.id);
       this.isStopped = true;
     }
-    this.busy.delete(line.instanceId);
-    this.isSkipping = false;
+    this.lines.end(line, isWhole);
     this.pump();
   }
 
@@ -171,11 +133,11 @@ export class EndpointWorker {
     return true;
   }
 
-  /** Sends the oldest event and only that one. True when the receiver is back. */
+  /** Sends one event and only that one. True when the receiver is back. */
   private async probe(): Promise<boolean> {
-    const oldest = await this.desk.loadOldest(this.endpoint.id);
-    if (oldest === null) return false;
-    const { consequence, recorded } = await this.attempt(oldest, true);
+    const delivery = await this.desk.loadForProbe(this.endpoint.id);
+    if (delivery === null) return false;
+    const { consequence, recorded } = await this.attempt(delivery, true);
     await recorded;
     return consequence.state === 'delivered' && !this.isStopped;
   }
@@ -222,7 +184,7 @@ export class EndpointWorker {
   private async recover(): Promise<void> {
     await this.desk.pullForward(this.endpoint.id);
     this.isRecovering = true;
-    this.mayHaveMore = true;
+    this.lines.mayHaveMore = true;
   }
 
   private async turn(): Promise<void> {
@@ -231,13 +193,4 @@ export class EndpointWorker {
     this.nextTurnMs = Math.max(nowMs, this.nextTurnMs + RECOVERY_GAP_MS);
     if (this.nextTurnMs - nowMs >= 1) await new Promise((resolve) => setTimeout(resolve, this.nextTurnMs - nowMs));
   }
-}
-
-function toLines(due: readonly DueDelivery[]): { lines: Line[]; parked: Line[] } {
-  const [waiting, parked] = [due.filter((one) => !one.parked), due.filter((one) => one.parked)];
-  const byInstance = groupBy(waiting, ({ instanceId }) => instanceId);
-  return {
-    lines: [...byInstance].map(([instanceId, deliveries]) => ({ instanceId, deliveries })),
-    parked: parked.map((delivery) => ({ instanceId: delivery.instanceId, deliveries: [delivery] })),
-  };
 }

@@ -5,7 +5,7 @@ import { VERSION } from '../platform/version.js';
 import type { EndpointKind, SealedSecret } from './domain/endpoint.js';
 import { inUse } from './domain/endpoint.js';
 import type { Outcome } from './domain/outcome.js';
-import { sign } from './domain/signature.js';
+import { sign, unsigned } from './domain/signature.js';
 import { GuardedHttp } from './guarded-http.js';
 import { CannotOpen, SecretBox } from './secret-box.js';
 
@@ -45,10 +45,8 @@ export class WebhookSender {
 
   send(url: string, { eventId, body, sequence, attempt }: Message, secrets: readonly string[]): Promise<Outcome> {
     const bytes = Buffer.from(body, 'utf8');
-    const signature =
-      secrets.length === 0
-        ? { 'webhook-id': eventId }
-        : sign({ id: eventId, sentAt: this.clock.now(), body: bytes }, secrets);
+    const message = { id: eventId, sentAt: this.clock.now(), body: bytes };
+    const signature = secrets.length === 0 ? unsigned(message) : sign(message, secrets);
     const headers = {
       'content-type': 'application/json',
       'user-agent': `novita-gpu-instances/${VERSION}`,

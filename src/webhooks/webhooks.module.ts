@@ -28,6 +28,7 @@ function policyOf(settings: Settings) {
   return targetPolicy({
     allowedHosts: [...settings.webhookAllowedHosts, ...sandbox].join(','),
     allowedCidrs: settings.webhookAllowedCidrs.join(','),
+    ...(settings.webhookDeniedPorts !== null && { deniedPorts: settings.webhookDeniedPorts }),
     ownListeners: [{ address: settings.host, port: settings.port }],
     ownAddresses: Object.values(networkInterfaces()).flatMap((addresses) =>
       (addresses ?? []).map(({ address }) => address),

@@ -15,7 +15,7 @@ import type { Outcome } from './domain/outcome.js';
 import { sampleBody } from './domain/payload.js';
 import { makeSecret } from './domain/signature.js';
 import { EndpointsRepository } from './endpoints.repository.js';
-import { SecretBox } from './secret-box.js';
+import { CannotOpen, SecretBox } from './secret-box.js';
 import { WebhookSender } from './webhook-sender.js';
 import { TooManyWebhooks, WebhookNotFound, WebhookOfInstances } from './webhooks.errors.js';
 
@@ -136,7 +136,12 @@ export class WebhooksService {
     const endpoint = await this.get(id, caller);
     const now = this.clock.now();
     const message = { eventId: `evt_${this.random.ulid(now)}`, body: sampleBody(now), sequence: 0, attempt: 1 };
-    return this.sender.send(endpoint.url, message, await this.sender.secretsOf(endpoint));
+    try {
+      return await this.sender.send(endpoint.url, message, await this.sender.secretsOf(endpoint));
+    } catch (error) {
+      if (error instanceof CannotOpen) return { kind: 'failed', class: 'signing', durationMs: 0 };
+      throw error;
+    }
   }
 
   private async edit(

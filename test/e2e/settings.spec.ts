@@ -44,6 +44,7 @@ const WRONG = {
   WEBHOOK_SECRET: 'whsec_%%%secret-that-nobody-may-see',
   WEBHOOK_ALLOWED_HOSTS: 'localhost',
   WEBHOOK_ALLOWED_CIDRS: '10.0.0.0/99',
+  WEBHOOK_DENIED_PORTS: 'postgres',
   RATE_LIMIT_GENERAL_PER_HOUR: '0',
   TRUSTED_PROXIES: 'my-proxy',
 };

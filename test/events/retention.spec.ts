@@ -35,7 +35,7 @@ describe('the age of the log', () => {
   it('ends after its days, but not for an event that a receiver still waits for', async () => {
     const { endpoint } = await replica
       .get(WebhooksService)
-      .subscribe({ url: 'https://example.com/', eventTypes: ['instance.failed'], enabled: false }, ANONYMOUS);
+      .subscribe({ url: 'https://1.1.1.1/', eventTypes: ['instance.failed'], enabled: false }, ANONYMOUS);
     const [old, waiting] = [await replica.write('inst-a'), await replica.write('inst-a', { type: 'instance.failed' })];
     clock.skip(8 * DAY_MS);
     const young = await replica.write('inst-a');
@@ -67,5 +67,8 @@ describe('the age of the log', () => {
       code: 'EVENTS_EXPIRED',
     });
     expect(waiting?.type).toBe('instance.failed');
+    // Also to one whose place was good when it asked, and was swept before it was read from.
+    const query = { after: { txId: 1n, position: 0n }, types: null, limit: 10 };
+    await expect(service.list(query, ANONYMOUS)).rejects.toMatchObject({ code: 'EVENTS_EXPIRED' });
   });
 });

@@ -4,9 +4,9 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AddressGuard } from '../../src/webhooks/address-guard.js';
 import { Dialler, TcpDialler } from '../../src/webhooks/dialler.js';
-import type { HttpLimits } from '../../src/webhooks/guarded-http.js';
 import { GuardedHttp } from '../../src/webhooks/guarded-http.js';
 import { targetPolicy } from '../../src/webhooks/domain/target-policy.js';
+import type { HttpLimits } from '../../src/webhooks/http-limits.js';
 import { selfSigned } from './certificates.js';
 import { FakeResolver } from './fakes.js';
 import type { Answer, Receiver } from './receivers.js';
@@ -206,6 +206,20 @@ describe('a receiver that wastes our time', () => {
 
     expect(outcome).toMatchObject({ kind: 'failed', class: 'connect' });
     expect(outcome.durationMs).toBeLessThan(600);
+  });
+
+  it('holds up nobody else behind the same name and port', async () => {
+    const receiver = await receiving(
+      (socket, request) => request.includes('/quick') && respond('200 OK')(socket, request),
+    );
+    const { http, url } = sendingTo(receiver, { limits: { deadlineMs: 1500 } });
+    const slow = Array.from({ length: 40 }, () => http.post(url, { body: '{}' }));
+
+    const outcome = await http.post(url.replace('/hook', '/quick'), { body: '{}' });
+    await http.close();
+
+    expect(outcome).toMatchObject({ kind: 'answered', status: 200 });
+    expect((await Promise.all(slow)).every(({ kind }) => kind === 'failed')).toBe(true);
   });
 
   it('does not get a request whose deadline has passed while it waited for a connection', async () => {

@@ -15,10 +15,15 @@ export class EventStreamClient {
   private close: () => void = () => undefined;
 
   /** Resolves with the first bytes of the stream, or with the answer that refuses it. */
-  static async open(url: string, lastEventId = '', agent?: import('node:http').Agent): Promise<EventStreamClient> {
+  static async open(
+    url: string,
+    lastEventId = '',
+    agent?: import('node:http').Agent,
+    more: Record<string, string> = {},
+  ): Promise<EventStreamClient> {
     const client = new EventStreamClient();
     client.lastEventId = lastEventId;
-    await client.connect(url, agent);
+    await client.connect(url, more, agent);
     return client;
   }
 
@@ -30,8 +35,9 @@ export class EventStreamClient {
     this.close();
   }
 
-  private connect(url: string, agent?: import('node:http').Agent): Promise<void> {
+  private connect(url: string, more: Record<string, string>, agent?: import('node:http').Agent): Promise<void> {
     const headers = {
+      ...more,
       accept: 'text/event-stream',
       ...(this.lastEventId === '' ? {} : { 'last-event-id': this.lastEventId }),
     };

@@ -21,7 +21,7 @@ export class WebhookReceiver {
 
   static async start(port = 0): Promise<WebhookReceiver> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    await listen(server, port);
     const receiver = new WebhookReceiver(server, `127.0.0.1:${(server.address() as AddressInfo).port}`);
     server.on('request', (request, reply) => {
       const chunks: Buffer[] = [];
@@ -53,5 +53,21 @@ export class WebhookReceiver {
   async stop(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+/** A port that was given up for a moment may meanwhile be the near end of somebody's connection. */
+async function listen(server: Server, port: number, tries = 50): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    if (port === 0 || tries === 0) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await listen(server, port, tries - 1);
   }
 }

@@ -65,8 +65,10 @@ describe('noisy neighbours', () => {
   });
 
   it(`with ${PENDING_EACH} events waiting for each of them do not hold up anybody else`, async () => {
-    for (let count = 0; count < PENDING_EACH; count += 1)
+    for (let count = 0; count < PENDING_EACH; count += 1) {
       await Promise.all(urls.map((url, index) => replica.write(`inst-${index}-${count}`, { webhookUrl: url })));
+      proof.progress(`${count + 1} of ${PENDING_EACH} events written for each noisy neighbour`);
+    }
     const memoryBefore = heldMiB();
     const delays: number[] = [];
 

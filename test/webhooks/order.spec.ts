@@ -54,20 +54,26 @@ describe('the order of events', () => {
 
     await Promise.all(
       replicas.map(async (replica, index) => {
-        for (let sequence = 0; sequence < EVENTS_EACH; sequence += 1)
+        for (let sequence = 0; sequence < EVENTS_EACH; sequence += 1) {
           for (let instance = index; instance < INSTANCES; instance += REPLICAS)
             await replica.write(`inst-${instance}`, { webhookUrl: `${receiver.url}/${instance % 5}` });
+          proof.progress(`${sequence + 1} of ${EVENTS_EACH} events of each instance written`);
+        }
       }),
     );
 
     const whole = Array.from({ length: EVENTS_EACH }, (_, index) => index + 1);
     await eventually(
-      async () => [...delivered.values()].filter(({ length }) => length === EVENTS_EACH).length === INSTANCES,
+      async () => {
+        const complete = [...delivered.values()].filter(({ length }) => length === EVENTS_EACH).length;
+        proof.progress(`all written; ${complete} of ${INSTANCES} instances complete`);
+        return complete === INSTANCES;
+      },
       isProof ? 900_000 : 60_000,
     );
     proof.result({ instances: INSTANCES, events: INSTANCES * EVENTS_EACH, replicas: REPLICAS, refused });
     for (const sequences of delivered.values()) expect(sequences).toEqual(whole);
-  }, 1_000_000);
+  }, 1_800_000);
 });
 
 describe('an event that its receiver does not want', () => {

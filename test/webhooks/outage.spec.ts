@@ -46,7 +46,8 @@ describe('a receiver that is down for six hours', () => {
       clock.skip(HOUR_MS / 2);
       const before = receiver.received.length;
       // Each half hour the receiver is asked once whether it is back, and no more.
-      await eventually(async () => receiver.received.length > before);
+      await eventually(async () => receiver.received.length > before, 60_000);
+      proof.progress(`${written.length} of ${EVENTS} events written, ${(step + 1) / 2} of 6 hours down`);
       if (step === 6) await replicas.shift()?.stop();
     }
     const triesDuringOutage = receiver.received.length;
@@ -55,10 +56,11 @@ describe('a receiver that is down for six hours', () => {
     receiver.answer = () => 204;
     receiver.received.length = 0;
     clock.skip(5 * 60_000);
-    await eventually(
-      async () => new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size === written.length,
-      60_000,
-    );
+    await eventually(async () => {
+      const arrived = new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size;
+      proof.progress(`back, and ${arrived} of ${written.length} events have arrived`);
+      return arrived === written.length;
+    }, 60_000);
 
     const drainedMs = Date.now() - returnedAt;
     proof.result({

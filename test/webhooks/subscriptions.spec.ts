@@ -42,6 +42,7 @@ describe('standing subscriptions', () => {
       NOVITA_SANDBOX: 'true',
       NOVITA_API_BASE_URL: 'http://127.0.0.1:9',
       WEBHOOK_ALLOWED_HOSTS: receiver.host,
+      WEBHOOK_DENIED_PORTS: '9443',
     });
   });
 
@@ -111,6 +112,8 @@ describe('standing subscriptions', () => {
     expect(rows.map(({ text }) => text).join()).not.toContain(one.secret.slice('whsec_'.length));
     expect(delivery).toMatchObject({ status: 'pending', lastFailure: 'signing' });
     expect(arrivals('/sealed-1')).toEqual([]);
+    const sample = await service.post(`/api/webhooks/${one.id}/test`);
+    expect(sample).toMatchObject({ status: 200, body: { delivered: false, status: null, failure: 'signing' } });
   });
 
   it('rotate their secret with a day in which both verify', async () => {
@@ -166,6 +169,8 @@ describe('standing subscriptions', () => {
 
     await eventually(async () => arrivals('/gone', event.id).length === 2);
     expect(disabled.disabledReason).toBe('gone');
+    const { body: audit } = await service.get<{ entries: object[] }>(`/api/audit?target=${id}&actor=service`);
+    expect(audit.entries).toMatchObject([{ action: 'disableWebhook', outcome: 'accepted', errorCode: 'gone' }]);
   });
 
   it('send a delivery again on request: the same bytes under the same id', async () => {
@@ -226,9 +231,21 @@ describe('standing subscriptions', () => {
     expect(switched.body).toMatchObject({ enabled: false, disabledReason: 'user' });
   });
 
+  it.each(['2024-W03-1', '2024-015', '2024', '2024-01-15T10:30:00', '+275760-09-14T00:00:00Z'])(
+    'refuse the time %s, in the list and for sending again',
+    async (from) => {
+      const listed = await service.get(`/api/webhooks/deliveries?from=${encodeURIComponent(from)}`);
+      const again = await service.post('/api/webhooks/deliveries/redeliver', { to: from });
+
+      expect(listed).toMatchObject({ status: 400, body: { error: { details: { field: 'from' } } } });
+      expect(again).toMatchObject({ status: 400, body: { error: { details: { field: 'to' } } } });
+    },
+  );
+
   it.each([
     [{ url: 'http://169.254.169.254/' }, 'url'],
     [{ url: 'http://127.0.0.1:1/' }, 'url'],
+    [{ url: 'https://1.1.1.1:9443/' }, 'url'],
     [{}, 'url'],
     [{ url: 'https://example.com/', eventTypes: ['instance.unheard'] }, 'eventTypes'],
     [{ url: 'https://example.com/', secret: 'whsec_mine' }, 'secret'],

@@ -16,6 +16,8 @@ declare module 'fastify' {
     caller?: Caller;
     /** Null for a caller without a key. */
     keyId?: string | null;
+    /** Asked again while an answer lasts: the key may have been revoked, or have expired. */
+    isStillWelcome?: () => Promise<boolean>;
   }
 }
 

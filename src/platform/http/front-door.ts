@@ -69,6 +69,7 @@ export class FrontDoor {
       const identity = await this.settings.gatekeeper.identify(request, address);
       request.caller = identity.caller;
       request.keyId = identity.keyId;
+      request.isStillWelcome = () => this.settings.gatekeeper.wouldAdmit(request);
       return { identity, keyId: identity.keyId, refusal: null };
     } catch (refusal) {
       return { identity: null, keyId: null, refusal: refusal as Error };

@@ -118,4 +118,13 @@ describe('own listeners', () => {
     expect(judgeAddress('10.1.1.1', policy, { host: 'a.example.com', port: 3001 })).toEqual({ allowed: true });
     expect(judgeAddress('10.1.1.2', policy, { host: 'a.example.com', port: 3000 })).toEqual({ allowed: true });
   });
+
+  it.each(['localhost', 'replica-1'])('are refused when the service was told to listen on the name %s', (address) => {
+    const policy = targetPolicy({ allowedHosts: '127.0.0.1:3000', ownListeners: [{ address, port: 3000 }] });
+
+    expect(judgeAddress('127.0.0.1', policy, { host: '127.0.0.1', port: 3000 })).toEqual({
+      allowed: false,
+      because: 'own-listener',
+    });
+  });
 });

@@ -126,7 +126,10 @@ function isOwnListener(ip: string, port: number, policy: TargetPolicy): boolean 
 }
 
 function answersOn(listener: Listener, ip: string, policy: TargetPolicy): boolean {
-  if (listener.address !== '0.0.0.0' && listener.address !== '::') return isSameAddress(ip, listener.address);
+  // A name may stand for any of the machine's addresses.
+  const isOneAddress =
+    parseIp(listener.address) !== null && listener.address !== '0.0.0.0' && listener.address !== '::';
+  if (isOneAddress) return isSameAddress(ip, listener.address);
   const address = parseIp(ip);
   return (address !== null && isLoopback(address)) || policy.ownAddresses.some((own) => isSameAddress(ip, own));
 }

@@ -45,7 +45,9 @@ export function judgeAttempt(
     const delivered = { state: 'delivered', nextAttemptAt: null, because: null, disabledBecause: null } as const;
     return { ...delivered, ...recovery, attempts: tries, clientErrors, parked };
   }
-  const failed = afterFailure(breaker, isProbe ? 'probe' : 'send', now);
+  // A receiver that has refused this event often enough is not down for refusing it once more.
+  const isOldRefusal = parked && !isProbe && verdict.because === 'client-error';
+  const failed = isOldRefusal ? breaker : afterFailure(breaker, isProbe ? 'probe' : 'send', now);
   const facts = { because: verdict.because, breaker: failed, pullsForward: false };
   const disabledBecause = isToBeDisabled(failed, now) ? 'failing' : null;
   switch (verdict.kind) {

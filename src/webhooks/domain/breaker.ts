@@ -8,7 +8,7 @@ export interface Breaker {
   failingSince: Date | null;
 }
 
-/** `probe`: send the oldest event, and only that one. Only one replica at a time works on a receiver, so nobody else probes. */
+/** `probe`: send one event, the oldest if it can be, and only that one. Only one replica at a time works on a receiver, so nobody else probes. */
 export type Passage = 'send' | 'probe' | 'wait';
 
 export interface Recovery {

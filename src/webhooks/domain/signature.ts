@@ -51,16 +51,22 @@ export function makeSecret(randomBytes: Uint8Array): string {
 
 /** One signature for each secret, newest first, so that a receiver may change over at any time during a rotation. */
 export function sign(message: SignedMessage, secrets: readonly string[]): SignatureHeaders {
-  // The signed text is "id.timestamp.body": a dot inside the id would let two messages share one signature.
-  if (!/^[A-Za-z0-9_-]{1,128}$/.test(message.id)) throw new RangeError('A webhook id is made of A-Z a-z 0-9 _ -');
+  const named = unsigned(message);
   if (secrets.length === 0 || secrets.length > MAX_SECRETS)
     throw new RangeError(`Sign with 1 to ${MAX_SECRETS} secrets`);
-  const timestamp = String(Math.floor(message.sentAt.getTime() / 1000));
+  const timestamp = named['webhook-timestamp'];
   const signatures = secrets.map((secret) => {
     const hmac = createHmac('sha256', keyOf(secret)).update(`${message.id}.${timestamp}.`).update(message.body);
     return `v1,${hmac.digest('base64')}`;
   });
-  return { 'webhook-id': message.id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') };
+  return { ...named, 'webhook-signature': signatures.join(' ') };
+}
+
+/** The same without a signature, for as long as there is no secret. */
+export function unsigned({ id, sentAt }: SignedMessage): Omit<SignatureHeaders, 'webhook-signature'> {
+  // The signed text is "id.timestamp.body": a dot inside the id would let two messages share one signature.
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) throw new RangeError('A webhook id is made of A-Z a-z 0-9 _ -');
+  return { 'webhook-id': id, 'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)) };
 }
 
 function keyOf(secret: string): Buffer {

@@ -13,7 +13,7 @@ export class ListAuditQuery extends Paged(50) {
   @MaxLength(MAX_LENGTH)
   teamId?: string;
 
-  /** A key’s id, `anonymous`, `bootstrap` or `command-line`. */
+  /** A key’s id, `anonymous`, `bootstrap`, `command-line` or `service`. */
   @ApiPropertyOptional({ maxLength: MAX_LENGTH })
   @IsOptional()
   @IsString()

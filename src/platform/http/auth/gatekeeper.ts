@@ -41,6 +41,15 @@ export class Gatekeeper {
     throw new AuthenticationFailed();
   }
 
+  /** Would a request that was let in be let in again? For answers that last; nothing is counted. */
+  async wouldAdmit(request: FastifyRequest): Promise<boolean> {
+    const required = requiredScopeOf(request);
+    if (this.authenticator === null || required === null || (await this.authenticator.isOpen())) return true;
+    const credentials = credentialsIn(request.raw.rawHeaders);
+    const identity = credentials.kind === 'key' ? await this.authenticator.identify(credentials.key) : null;
+    return identity !== null && covers(identity.scopes, required);
+  }
+
   /** @throws ScopeMissing */
   permit(identity: Identity, request: FastifyRequest): void {
     const required = requiredScopeOf(request);
