@@ -3,6 +3,7 @@ import type { Placement as PlacementRow, Prisma } from '../generated/prisma/clie
 import type { BillingMode, MachineStatus, MappedPort, SpotStatus } from '../novita/novita-client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
+import { IN_MOTION } from './domain/instance.js';
 import type { LivePlacement, Placement, PlacementState } from './domain/placement.js';
 
 /** So many at a time: their parsing must not keep anybody waiting. */
@@ -110,7 +111,7 @@ export class PlacementsRepository {
       { seenStatus: { notIn: ['running', 'exited', 'other'] } },
       { missingSince: { not: null } },
     ];
-    const moving = { instance: { phase: 'migrating' } };
+    const moving = { instance: { phase: { in: [...IN_MOTION] } } };
     const where = {
       OR: [{ state: { in: ['intended', 'retiring'] } }, { state: 'confirmed', OR: [...unsettled, moving] }],
     };

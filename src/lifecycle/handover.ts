@@ -87,8 +87,8 @@ export class Handover {
     reason: Reason,
     now: Date,
   ): Promise<boolean> {
-    if (successor.novitaId === null && !(await this.buyer.confirmsAbsence(successor)))
-      return this.lookAgain(instance, this.limits.pollMs);
+    const answer = successor.novitaId === null ? await this.buyer.lookLast(successor) : 'absent';
+    if (answer !== 'absent') return this.lookAgain(instance, answer === 'found' ? 0 : this.limits.pollMs);
     const nextCheckAt = addMs(now, successorPauseMs(instance, placements));
     const left: Placement =
       successor.novitaId === null

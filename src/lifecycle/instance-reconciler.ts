@@ -6,7 +6,7 @@ import { InstanceRecorder } from '../instances/instance-recorder.js';
 import { migrateInstance, reconcileInstance } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
-import { addMs, Clock } from '../platform/clock.js';
+import { addMs, Clock, earliest } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { HandlesJob } from '../platform/jobs/handles-job.js';
 import { inSpan } from '../platform/telemetry/spans.js';
@@ -17,6 +17,7 @@ import {
   abandoned,
   bought,
   deleted,
+  explained,
   failed,
   lost,
   progressed,
@@ -26,6 +27,7 @@ import {
 } from './domain/changes.js';
 import { decideStep, type Facts, type Step } from './domain/decide-step.js';
 import { type Limits, limitsOf } from './domain/limits.js';
+import { buyingEndsAt } from './domain/purchase-times.js';
 import type { Reason } from './domain/reason.js';
 import { MachineBuyer } from './machine-buyer.js';
 import { Handover } from './handover.js';
@@ -128,6 +130,8 @@ export class InstanceReconciler {
         return this.record(failed(instance, placements, step.reason, now));
       case 'finish-delete':
         return this.record(deleted(instance, now));
+      case 'explain':
+        return this.record(explained(instance, step.reason, now));
       case 'hand-on':
         await this.jobs.enqueueAll(migrateInstance, [{ instanceId: instance.id }]);
         return false;
@@ -145,8 +149,10 @@ export class InstanceReconciler {
   }
 
   private async abandon(instance: Instance, placement: Placement, now: Date): Promise<boolean> {
-    if (await this.buyer.confirmsAbsence(placement)) return this.record(abandoned(instance, placement, now));
-    await this.waitUntil(instance, addMs(now, this.limits.pollMs));
+    const answer = await this.buyer.lookLast(placement);
+    if (answer === 'absent') return this.record(abandoned(instance, placement, now));
+    if (answer === 'found') return true;
+    await this.waitUntil(instance, earliest(addMs(now, this.limits.pollMs), buyingEndsAt(instance, this.limits)));
     return false;
   }
 

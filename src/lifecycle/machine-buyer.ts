@@ -6,7 +6,7 @@ import { InstanceRecorder } from '../instances/instance-recorder.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
 import { NovitaClient, type Template } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
-import { addMs, Clock } from '../platform/clock.js';
+import { addMs, Clock, earliest } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { Random } from '../platform/random.js';
@@ -15,6 +15,7 @@ import { type Offer, type OfferChoice, placeOf } from '../pricing/domain/offer.j
 import { PricingService } from '../pricing/pricing.service.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
 import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';
+import { buyingEndsAt, queuedUntil } from './domain/purchase-times.js';
 import { isPassing, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
 import { failed } from './domain/changes.js';
 
@@ -75,8 +76,8 @@ export class MachineBuyer {
     const found = await this.findByName(placement.uniqueName);
     if (found !== null) await this.placements.keepNovitaId(placement.id, found);
     const waitedMs = now.getTime() - (placement.outcomeUnknownSince ?? placement.createdAt).getTime();
-    const nextCheckAt =
-      found === null ? addMs(now, Math.min(Math.max(waitedMs, this.limits.pollMs / 2), LONGEST_PAUSE_MS)) : now;
+    const pauseMs = Math.min(Math.max(waitedMs, this.limits.pollMs / 2), LONGEST_PAUSE_MS);
+    const nextCheckAt = found === null ? earliest(addMs(now, pauseMs), buyingEndsAt(instance, this.limits)) : now;
     const note: Reason = {
       code: 'CREATE_UNCONFIRMED',
       message: 'The provider did not confirm the order; looking whether the machine exists',
@@ -94,10 +95,11 @@ export class MachineBuyer {
    * The last word before a name is given up: asked for by its name alone, it is not there either. A listing of everything may
    * leave a machine out while others are created and pages shift.
    */
-  async confirmsAbsence({ id, uniqueName }: Placement): Promise<boolean> {
+  async lookLast({ id, uniqueName }: Placement): Promise<'absent' | 'found' | 'unclear'> {
     const { novitaId, isComplete } = await this.lookForName(uniqueName);
-    if (novitaId !== null) await this.placements.keepNovitaId(id, novitaId);
-    return isComplete && novitaId === null;
+    if (novitaId === null) return isComplete ? 'absent' : 'unclear';
+    await this.placements.keepNovitaId(id, novitaId);
+    return 'found';
   }
 
   private async lookForName(uniqueName: string): Promise<{ novitaId: string | null; isComplete: boolean }> {
@@ -213,7 +215,7 @@ export class MachineBuyer {
   private backInQueue(buying: Instance, reason: Reason, now: Date, pauseMs: number): Instance {
     return moveTo(buying, 'queued', now, {
       currentPlacementId: null,
-      nextCheckAt: addMs(now, pauseMs),
+      nextCheckAt: queuedUntil(buying, pauseMs, now),
       reasonCode: reason.code,
       reasonMessage: reason.message,
     });
@@ -230,7 +232,13 @@ export class MachineBuyer {
     const { code: reasonCode, message: reasonMessage } = reason;
     await this.recorder.record({
       before: instance,
-      after: { ...instance, nextCheckAt: addMs(now, pauseMs), reasonCode, reasonMessage, updatedAt: now },
+      after: {
+        ...instance,
+        nextCheckAt: queuedUntil(instance, pauseMs, now),
+        reasonCode,
+        reasonMessage,
+        updatedAt: now,
+      },
     });
     return false;
   }

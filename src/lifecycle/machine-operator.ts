@@ -10,12 +10,14 @@ import { Settings } from '../platform/config.js';
 import { failed, lost, probing, ready, requeued, startRefused } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
 import { type Limits, limitsOf } from './domain/limits.js';
-import { isPassing, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
+import { isPassing, minutes, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
 import { ReadinessProbe } from './readiness-probe.js';
 
 /** How much longer than a call may last its row is left alone by everybody else. */
 const LEASE_MARGIN_MS = 2000;
 const RETRY_PAUSE_MS = 2000;
+const NO_ENDPOINTS = 'The machine runs, but its endpoints were not reported';
+const NOT_AS_LISTED = "The machine is listed as running, but the provider's own record of it did not say so";
 
 export interface ActionStep {
   readonly action: Action;
@@ -41,22 +43,18 @@ export class MachineOperator {
   /** Upstream says `running`, which only means that the container is up. True when the instance is worth another look at once. */
   async inspect(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
     const machine = await this.read(novitaId);
-    if (machine === null || machine === 'unreadable' || machine.status !== 'running')
-      return this.lookLater(instance, now);
+    if (machine === 'unreadable') return this.lookLater(instance, now);
+    if (machine?.status !== 'running') return this.giveUpOrLookLater(instance, NOT_AS_LISTED, now);
     const connection = toConnection(machine);
     if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)
-      return this.giveUpOrLookLater(instance, now);
+      return this.giveUpOrLookLater(instance, NO_ENDPOINTS, now);
     if (instance.readiness === null) return this.record(ready(instance, connection, now, this.limits));
     return this.probeApplication(instance, machine, now);
   }
 
   /** Start, stop or restart: that it is being sent is committed first, so that no other replica sends it too. */
   async call(instance: Instance, { action, placement, novitaId }: ActionStep, now: Date): Promise<boolean> {
-    const leaseUntil = addMs(now, this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
-    const sending = await this.recorder.record({
-      before: instance,
-      after: { ...instance, action, actionSentAt: now, nextCheckAt: leaseUntil, updatedAt: now },
-    });
+    const sending = await this.recordSending(instance, action, now);
     if (sending === null) return true;
     try {
       await this.send(action, novitaId, addMs(now, this.limits.repeatActionMs));
@@ -124,40 +122,61 @@ export class MachineOperator {
     error: NovitaError,
   ): Promise<boolean> {
     const now = this.clock.now();
-    if (error.outcome === 'not-sent') {
-      await this.recorder.record({
-        before: sending,
-        after: { ...sending, actionSentAt: null, nextCheckAt: addMs(now, RETRY_PAUSE_MS), updatedAt: now },
-      });
-      return false;
-    }
+    if (error.outcome === 'not-sent') return this.takeBack(sending, now);
     if (action === 'start' && error.errorClass === 'no-capacity')
-      return this.startElsewhere(sending, placement, novitaId, now);
+      return this.startElsewhere(sending, placement, novitaId);
     // Unclear, or refused for the machine's present state: what the next listing shows decides whether it is sent again.
     if (isPassing(error) || action !== 'start' || error.errorClass === 'not-found') return this.lookLater(sending, now);
     return this.record(startRefused(sending, reasonOfRefusal(error), now, this.limits));
   }
 
-  /** The node of a stopped machine has no free GPU: upstream's own remedy is migrate; where that is refused too, another machine. */
-  private async startElsewhere(
-    instance: Instance,
-    placement: Placement,
-    novitaId: string,
-    now: Date,
-  ): Promise<boolean> {
+  /**
+   * The node of a stopped machine has no free GPU: upstream's own remedy is migrate; where that is refused too, another machine.
+   * It is a call of its own: while start was under way its user may have wished for something else.
+   */
+  private async startElsewhere(instance: Instance, placement: Placement, novitaId: string): Promise<boolean> {
+    const sentAt = this.clock.now();
+    const moving = await this.recordSending(instance, 'start', sentAt);
+    if (moving === null) return true;
     try {
-      await this.novita.migrateMachine(novitaId, { lane: 'order' });
-      return await this.lookLater(instance, now);
+      const sendBefore = addMs(sentAt, this.limits.repeatActionMs);
+      await this.novita.migrateMachine(novitaId, { lane: 'order', sendBefore });
+      return await this.lookLater(moving, this.clock.now());
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
-      if (error.errorClass !== 'no-capacity') return this.lookLater(instance, now);
-      return this.record(requeued(instance, placement, reasonOfNoOffer('no-capacity'), now, this.limits));
+      const now = this.clock.now();
+      if (error.outcome === 'not-sent') return this.takeBack(moving, now);
+      if (error.errorClass !== 'no-capacity') return this.lookLater(moving, now);
+      return this.record(requeued(moving, placement, reasonOfNoOffer('no-capacity'), now, this.limits));
     }
   }
 
-  private async giveUpOrLookLater(instance: Instance, now: Date): Promise<boolean> {
-    if (instance.deadlineAt === null || now < instance.deadlineAt) return this.lookLater(instance, now);
-    const message = `The machine runs, but its endpoints were not reported within ${Math.round(this.limits.startupTimeoutMs / 1000)} seconds`;
+  /** That a call is being sent is committed first; the next check is the lease of the replica that sends it. */
+  private recordSending(instance: Instance, action: Action, now: Date): Promise<Instance | null> {
+    const nextCheckAt = addMs(now, this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
+    const after = { ...instance, action, actionSentAt: now, nextCheckAt, updatedAt: now };
+    return this.recorder.record({ before: instance, after });
+  }
+
+  /** Nothing was sent: the action is owed again. */
+  private async takeBack(sending: Instance, now: Date): Promise<boolean> {
+    const nextCheckAt = addMs(now, RETRY_PAUSE_MS);
+    await this.recorder.record({
+      before: sending,
+      after: { ...sending, actionSentAt: null, nextCheckAt, updatedAt: now },
+    });
+    return false;
+  }
+
+  private async giveUpOrLookLater(instance: Instance, problem: string, now: Date): Promise<boolean> {
+    const { deadlineAt, phase, probeStartedAt, readiness } = instance;
+    const probesUntil =
+      phase === 'probing' && probeStartedAt !== null && readiness !== null
+        ? addSeconds(probeStartedAt, readiness.timeoutSeconds)
+        : null;
+    const isInTime = [deadlineAt, probesUntil].some((end) => end !== null && now < end);
+    if (isInTime || deadlineAt === null) return this.lookLater(instance, now);
+    const message = `${problem} within ${minutes(this.limits.startupTimeoutMs)}`;
     return this.record(failed(instance, await this.placementsOf(instance), { code: 'STARTUP_TIMEOUT', message }, now));
   }
 

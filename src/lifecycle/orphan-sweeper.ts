@@ -10,8 +10,10 @@ import { Settings } from '../platform/config.js';
 import { inTurns } from '../platform/in-turns.js';
 import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
-import { claimsOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
+import { type Claim, claimsOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
 import { OrphansRepository } from './orphans.repository.js';
+
+const NO_CLAIMS: ReadonlyMap<string, Claim> = new Map();
 
 /** Removes machines under our own names that no row claims. Whatever else is in the account is never touched. */
 @Injectable()
@@ -44,9 +46,12 @@ export class OrphanSweeper {
   async sweep(machines: readonly Machine[], live: readonly LivePlacement[], seenAt: Date): Promise<void> {
     const prefix = await this.identity.namePrefix();
     const suspects = await this.findSuspects(machines, live, prefix);
-    if (suspects.length === 0) return;
-    const claims = await this.orphans.readClaims(suspects.map(({ name }) => name));
+    const claims = suspects.length === 0 ? NO_CLAIMS : await this.orphans.readClaims(suspects.map(({ name }) => name));
     const sightings = findOrphans(suspects, claims, prefix);
+    await this.orphans.forgetOthers(
+      sightings.map(({ machine }) => machine.id),
+      seenAt,
+    );
     if (sightings.length === 0) return;
     const due = await this.orphans.note(sightings, seenAt, addMs(seenAt, -this.settings.orphanGraceMs));
     for (const sighting of due.slice(0, this.settings.orphanMaxPerSweep)) await this.remove(sighting);
@@ -71,6 +76,7 @@ export class OrphanSweeper {
       this.logger.warn(facts, 'orphan machine found; ORPHAN_DRY_RUN leaves it alone');
       return;
     }
+    await this.orphans.recordTry(orphan);
     try {
       await this.novita.deleteMachine(id, { lane: 'urgent' });
       this.found.inc({ outcome: 'removed' });

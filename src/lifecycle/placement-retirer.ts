@@ -49,10 +49,27 @@ export class PlacementRetirer {
       case 'delete':
         return this.delete(placement, next.novitaId, now);
       case 'gone':
-        if (placement.novitaId === null && !(await this.buyer.confirmsAbsence(placement)))
-          await this.save({ ...placement, nextCheckAt: addMs(now, this.limits.pollMs) });
-        else await this.finish(placement, now);
-        return;
+        return this.lookLast(placement, now);
+    }
+  }
+
+  /** What the listings do not show is asked for by itself; however long the provider does not answer, it stays claimed. */
+  private async lookLast(placement: Placement, now: Date): Promise<void> {
+    const { id, novitaId, nextCheckAt } = placement;
+    const answer = novitaId === null ? await this.buyer.lookLast(placement) : await this.lookAt(novitaId);
+    if (answer === 'absent') return this.finish(placement, now);
+    if (answer === 'found' && novitaId === null) return this.goOn(id, now);
+    const isTurn = nextCheckAt === null || nextCheckAt <= now;
+    if (answer === 'found' && novitaId !== null && isTurn) return this.delete(placement, novitaId, now);
+    if (isTurn) await this.save({ ...placement, nextCheckAt: addMs(now, this.limits.pollMs) });
+  }
+
+  private async lookAt(novitaId: string): Promise<'absent' | 'found' | 'unclear'> {
+    try {
+      return (await this.novita.findMachine(novitaId, { lane: 'order' })) === null ? 'absent' : 'found';
+    } catch (error) {
+      if (error instanceof NovitaError) return 'unclear';
+      throw error;
     }
   }
 
@@ -63,7 +80,14 @@ export class PlacementRetirer {
     const novitaId = await this.buyer.findByName(placement.uniqueName);
     if (novitaId === null) return;
     await this.placements.keepNovitaId(placement.id, novitaId);
-    await this.jobs.enqueueAll(retirePlacement, [{ placementId: placement.id }]);
+    await this.goOn(placement.id, now);
+  }
+
+  /** Its machine is known now: no pause between two looks stands in the way of its delete. */
+  private async goOn(placementId: string, now: Date): Promise<void> {
+    const placement = await this.placements.find(placementId);
+    if (placement?.state !== 'retiring' || !(await this.save({ ...placement, nextCheckAt: now }))) return;
+    await this.jobs.enqueueAll(retirePlacement, [{ placementId }]);
   }
 
   /** That the delete is being sent is committed first; a second replica then leaves it alone. */

@@ -29,7 +29,8 @@ export class FiguresRepository {
                (SELECT min(next_check_at) FROM placements WHERE state = 'retiring'))))::float8 AS "oldestDueSeconds",
              COALESCE(extract(epoch FROM clock_timestamp() - w.oldest), 0)::float8 AS "oldestPendingWebhookSeconds",
              w.pending::int AS "pendingWebhooks",
-             (SELECT count(*) FROM placements WHERE state = 'retiring' AND retire_attempts >= ${ATTEMPTS_TO_WORRY})::int
+             (SELECT count(*) FROM placements WHERE state = 'retiring' AND novita_id IS NOT NULL
+                 AND retire_attempts >= ${ATTEMPTS_TO_WORRY})::int
                AS "retirementsFailing",
              (SELECT count(*) FROM orphans WHERE removed_at IS NULL)::int AS "orphansKnown",
              extract(epoch FROM clock_timestamp() - s.completed_at)::float8 AS "lastSweepAgeSeconds",

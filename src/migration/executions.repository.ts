@@ -131,8 +131,11 @@ export class ExecutionsRepository {
       UNION
       (SELECT i.id FROM placements p JOIN instances i ON i.id = p.instance_id AND i.current_placement_id = p.id
         WHERE p.state = 'confirmed' AND (p.seen_spot_status IN ('notified', 'reclaiming') OR p.seen_status = 'migrating')
-          AND i.phase = 'running' AND p.seen_status <> 'exited'
-          AND (p.seen_status = 'migrating' OR i.notice_placement_id IS DISTINCT FROM p.id) LIMIT ${limit})
+          AND i.phase = 'running'
+          AND (p.seen_status = 'migrating'
+            -- As isReclaimAnnounced: what it does not take for an announcement would be due for ever.
+            OR (p.seen_status = 'running' AND p.billing_mode = 'spot' AND i.notice_placement_id IS DISTINCT FROM p.id
+              AND (p.seen_reclaim_at IS NULL OR p.seen_reclaim_at > i.phase_since))) LIMIT ${limit})
       UNION
       (SELECT a.instance_id FROM migration_attempts a JOIN instances i ON i.id = a.instance_id
         WHERE a.state = 'open' AND (i.phase IN ('stopping', 'stopped', 'failed', 'deleting', 'deleted')

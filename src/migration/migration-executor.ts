@@ -19,6 +19,7 @@ import {
   type Facts,
   type Move,
   type MoveLimits,
+  moveName,
   observationOf,
   recordsOf,
 } from './domain/decide-move.js';
@@ -117,10 +118,10 @@ export class MigrationExecutor {
     const { instance, placements } = facts;
     if (move.kind === 'rest') return this.rest(facts, move.because, now);
     if (move.kind === 'leave' || move.kind === 'look' || move.kind === 'look-at-jobs') return false;
-    const attempt = withStep(this.attemptOf(facts, now), stepName(move), move.because, now);
+    const attempt = withStep(this.attemptOf(facts, now), moveName(move), move.because, now);
     if (move.kind !== 'wait')
       this.logger.log(
-        { instanceId: instance.id, decision: stepName(move), because: move.because },
+        { instanceId: instance.id, decision: moveName(move), because: move.because },
         'migration decides',
       );
     switch (move.kind) {
@@ -243,8 +244,4 @@ export class MigrationExecutor {
     );
     return true;
   }
-}
-
-function stepName(move: Exclude<Move, { kind: 'rest' | 'leave' | 'look' | 'look-at-jobs' }>): string {
-  return move.kind === 'call' ? move.means : move.kind;
 }

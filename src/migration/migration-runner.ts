@@ -9,10 +9,11 @@ import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { Random } from '../platform/random.js';
 import { AttemptsRepository } from './attempts.repository.js';
-import { type Attempt, ended, newAttempt } from './domain/attempt.js';
+import { type Attempt, ended, newAttempt, withStep } from './domain/attempt.js';
 import { judgeEligibility } from './domain/eligibility.js';
 import type { Execution } from './domain/execution.js';
 import { ExecutionsRepository } from './executions.repository.js';
+import { MigrationForecast } from './migration-forecast.js';
 
 /** A replica that dies is followed by another one after this. */
 const LEASE_MS = 15_000;
@@ -34,6 +35,7 @@ export class MigrationRunner {
     private readonly executions: ExecutionsRepository,
     private readonly attempts: AttemptsRepository,
     private readonly instances: InstancesRepository,
+    private readonly forecast: MigrationForecast,
     private readonly recorder: InstanceRecorder,
     private readonly unitOfWork: UnitOfWork,
     private readonly jobs: Jobs,
@@ -135,7 +137,6 @@ export class MigrationRunner {
       totalInstances,
       exitedInstances: exited.length,
     };
-    if (!(await this.executions.move(running, 'queued', this.settings.replicaId))) return;
     let left = execution.maxMigrations ?? Infinity;
     const notes: Attempt[] = [];
     const woken: string[] = [];
@@ -146,7 +147,13 @@ export class MigrationRunner {
       left -= 1;
       woken.push(id);
     }
-    await this.attempts.insertMany(notes);
+    // At once with its notes: a replica that dies before leaves the whole scan to the next one.
+    const isBegun = await this.unitOfWork.run(async (tx) => {
+      const isMine = await this.executions.move(running, 'queued', this.settings.replicaId, tx);
+      if (isMine) await this.attempts.insertMany(notes, tx);
+      return isMine;
+    });
+    if (!isBegun) return;
     await this.jobs.enqueueAll(
       migrateInstance,
       woken.map((instanceId) => ({ instanceId })),
@@ -160,27 +167,34 @@ export class MigrationRunner {
     notes: Attempt[],
     now: Date,
   ): Promise<boolean> {
-    if (instance.phase !== 'exited') return false;
     const isManual = execution.trigger === 'manual';
+    // Under way already; by this run's doing, if it is scanned for the second time.
+    if (instance.phase !== 'exited') return isManual && instance.recoveryTrigger === 'manual_migration';
     const wanted: Instance = isManual ? { ...instance, recoveryTrigger: 'manual_migration' } : instance;
     const mode = { enabled: this.settings.migrationEnabled || isManual, dryRun: false };
     const verdict = judgeEligibility(wanted, mode);
-    const note = (state: 'skipped' | 'planned', because: string) => {
+    const note = (state: 'skipped' | 'planned', because: string, why?: { decision: string; because: string }) => {
       const cause = instance.lossReason === 'spot_reclaim' ? 'spot_reclaim' : 'interrupted';
-      const attempt = newAttempt(`mig-${this.random.token(16)}`, wanted, cause, now);
+      const fresh = newAttempt(`mig-${this.random.token(16)}`, wanted, cause, now);
+      const attempt = why === undefined ? fresh : withStep(fresh, why.decision, why.because, now);
       notes.push({ ...ended(attempt, state, because, now), executionId: execution.id });
     };
     if (!verdict.eligible) note('skipped', verdict.because);
     else if (!hasRoom) note('skipped', 'max-migrations');
-    else if (execution.dryRun)
-      note('planned', instance.currentPlacementId === null ? 'would-buy-elsewhere' : 'would-start');
-    else return this.set(instance, wanted, now);
+    else if (execution.dryRun) {
+      const foreseen = await this.forecast.of(wanted, now);
+      note(
+        'planned',
+        foreseen.decision === 'elsewhere' ? 'would-buy-elsewhere' : `would-${foreseen.decision}`,
+        foreseen,
+      );
+    } else return this.set(instance, wanted, now);
     return verdict.eligible && hasRoom;
   }
 
-  /** Due at once, whatever brake it waits for, when it is asked for by hand. */
+  /** Due at once: what rests, and whatever brake it waits for, when it is asked for by hand. */
   private async set(instance: Instance, wanted: Instance, now: Date): Promise<boolean> {
-    if (wanted === instance) return true;
+    if (wanted === instance && instance.nextCheckAt !== null) return true;
     await this.recorder.record({ before: instance, after: { ...wanted, nextCheckAt: now, updatedAt: now } });
     return true;
   }

@@ -7,6 +7,7 @@ import { ListingTimes } from './listing-times.repository.js';
 import { MachineMover } from './machine-mover.js';
 import { MigrationController } from './migration.controller.js';
 import { MigrationExecutor } from './migration-executor.js';
+import { MigrationForecast } from './migration-forecast.js';
 import { MigrationRunner } from './migration-runner.js';
 import { MigrationSchedule } from './migration.schedule.js';
 import { MigrationService } from './migration.service.js';
@@ -20,6 +21,7 @@ import { MigrationService } from './migration.service.js';
     ListingTimes,
     MachineMover,
     MigrationExecutor,
+    MigrationForecast,
     MigrationRunner,
     MigrationSchedule,
     MigrationService,

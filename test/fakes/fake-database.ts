@@ -76,6 +76,8 @@ export class FakeDatabase {
   checksUniqueNames = true;
   readonly faults: DatabaseFaults = { failure: 0 };
   onCommit: (committed: Committed) => void = () => undefined;
+  /** Told when a process has read a placement, before it learns what it read. */
+  onPlacementRead: (actor: Actor) => void = () => undefined;
   onJobs: (jobs: readonly QueuedJob[]) => void = () => undefined;
   private readonly locks = new Map<string, Transaction>();
   private readonly waiting = new Map<Transaction, Transaction>();

@@ -1,7 +1,13 @@
 import type { NewEvent } from '../../src/events/event.js';
 import type { EventsService } from '../../src/events/events.service.js';
-import { AT_REST_UNTIL_NEWS, type Instance, isMigrations, type Phase } from '../../src/instances/domain/instance.js';
-import { isLive, type Placement } from '../../src/instances/domain/placement.js';
+import {
+  AT_REST_UNTIL_NEWS,
+  IN_MOTION,
+  type Instance,
+  isMigrations,
+  type Phase,
+} from '../../src/instances/domain/instance.js';
+import { isLive, isReclaimAnnounced, type Placement } from '../../src/instances/domain/placement.js';
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
 import type { PlacementsRepository } from '../../src/instances/placements.repository.js';
 import type { Sighting } from '../../src/lifecycle/domain/compare-listing.js';
@@ -137,7 +143,10 @@ export class FakePlacements implements Pick<
   }
 
   async find(id: string): Promise<Placement | null> {
-    return this.database.query(this.actor, `read ${id}`, () => this.database.findPlacement(id));
+    return this.database.query(this.actor, `read ${id}`, () => {
+      this.database.onPlacementRead(this.actor);
+      return this.database.findPlacement(id);
+    });
   }
 
   async listOf(instanceId: string): Promise<Placement[]> {
@@ -156,10 +165,15 @@ export class FakePlacements implements Pick<
         ({ state, seenStatus, missingSince, instanceId }) =>
           state === 'intended' ||
           state === 'retiring' ||
-          (state === 'confirmed' && this.database.instances.get(instanceId)?.phase === 'migrating') ||
+          (state === 'confirmed' && this.isInMotion(instanceId)) ||
           (state === 'confirmed' && (seenStatus === null || !CALM.includes(seenStatus) || missingSince !== null)),
       ),
     );
+  }
+
+  private isInMotion(instanceId: string): boolean {
+    const instance = this.database.instances.get(instanceId);
+    return instance !== undefined && IN_MOTION.includes(instance.phase);
   }
 
   async listDueRetirements(now: Date, limit: number): Promise<string[]> {
@@ -235,25 +249,24 @@ export class FakeMigrationDue implements Pick<ExecutionsRepository, 'listDueInst
   async listDueInstanceIds(now: Date, limit: number): Promise<string[]> {
     return this.database.query(this.actor, 'due migrations', () =>
       [...this.database.instances.values()]
-        .filter((instance) => this.isDue(instance, now))
+        .filter((instance) => isDueForMigration(this.database, instance, now))
         .slice(0, limit)
         .map(({ id }) => id),
     );
   }
+}
 
-  private isDue(instance: Instance, now: Date): boolean {
-    const { id, phase, nextCheckAt, noticePlacementId, currentPlacementId, replaceBy } = instance;
-    if (isMigrations(phase)) return nextCheckAt !== null && nextCheckAt <= now;
-    const open = this.database.openAttemptOf(id);
-    if (open !== null && ENDED.includes(phase)) return true;
-    if (phase !== 'running') return false;
-    if (open !== null && (open.cause !== 'notice' || replaceBy === null)) return true;
-    const placement = this.database.findPlacement(currentPlacementId ?? '');
-    if (placement?.state !== 'confirmed' || placement.seenStatus === 'exited') return false;
-    if (placement.seenStatus === 'migrating') return true;
-    const isNoticed = placement.seenSpotStatus === 'notified' || placement.seenSpotStatus === 'reclaiming';
-    return isNoticed && noticePlacementId !== placement.id;
-  }
+export function isDueForMigration(database: FakeDatabase, instance: Instance, now: Date): boolean {
+  const { id, phase, phaseSince, nextCheckAt, noticePlacementId, currentPlacementId, replaceBy } = instance;
+  if (isMigrations(phase)) return nextCheckAt !== null && nextCheckAt <= now;
+  const open = database.openAttemptOf(id);
+  if (open !== null && ENDED.includes(phase)) return true;
+  if (phase !== 'running') return false;
+  if (open !== null && (open.cause !== 'notice' || replaceBy === null)) return true;
+  const placement = database.findPlacement(currentPlacementId ?? '');
+  if (placement?.state !== 'confirmed') return false;
+  if (placement.seenStatus === 'migrating') return true;
+  return noticePlacementId !== placement.id && isReclaimAnnounced(placement, phaseSince);
 }
 
 export class FakeEvents implements Pick<EventsService, 'record'> {
@@ -326,7 +339,10 @@ export class FakeSweeps implements Pick<
   }
 }
 
-export class FakeOrphans implements Pick<OrphansRepository, 'readClaims' | 'note' | 'recordRemoved'> {
+export class FakeOrphans implements Pick<
+  OrphansRepository,
+  'readClaims' | 'forgetOthers' | 'note' | 'recordTry' | 'recordRemoved'
+> {
   constructor(
     private readonly database: FakeDatabase,
     private readonly actor: Actor,
@@ -344,6 +360,13 @@ export class FakeOrphans implements Pick<OrphansRepository, 'readClaims' | 'note
     });
   }
 
+  async forgetOthers(novitaIds: readonly string[], seenAt: Date): Promise<void> {
+    await this.database.query(this.actor, 'forget orphans', () => {
+      for (const row of this.database.orphans.values())
+        if (row.firstSeenAt < seenAt && !novitaIds.includes(row.novitaId)) row.removedAt ??= seenAt;
+    });
+  }
+
   async note(sightings: readonly OrphanSighting[], seenAt: Date, dueBefore: Date): Promise<OrphanSighting[]> {
     return this.database.query(this.actor, 'note orphans', () => {
       const { orphans } = this.database;
@@ -354,8 +377,17 @@ export class FakeOrphans implements Pick<OrphansRepository, 'readClaims' | 'note
         }
       return sightings.filter(({ machine }) => {
         const row = orphans.get(machine.id);
+        if (row !== undefined) row.removedAt = null;
         return row !== undefined && row.firstSeenAt <= dueBefore;
       });
+    });
+  }
+
+  async recordTry({ machine }: OrphanSighting): Promise<void> {
+    await this.database.query(this.actor, `orphan ${machine.id} tried`, () => {
+      const row = this.database.orphans.get(machine.id);
+      if (row === undefined) throw new ConstraintViolated('orphans');
+      row.attempts += 1;
     });
   }
 
@@ -364,7 +396,6 @@ export class FakeOrphans implements Pick<OrphansRepository, 'readClaims' | 'note
       const row = this.database.orphans.get(machine.id);
       if (row === undefined) throw new ConstraintViolated('orphans');
       row.removedAt = removedAt;
-      row.attempts += 1;
     });
   }
 }

@@ -25,6 +25,8 @@ export interface UpstreamMachine {
   readonly createdAtMs: number;
   /** Until then no call shows it. */
   readonly hiddenUntilMs: number;
+  /** Until then only a list of its name does: it falls between the pages of a longer one. */
+  readonly leftOutUntilMs: number;
   status: MachineStatus;
   error: string;
   spotStatus: SpotStatus;
@@ -56,7 +58,10 @@ export interface UpstreamFaults {
   migrateRefused: number;
   refused: number;
   badMachine: number;
+  staleSpotFields: number;
   listLagMs: number;
+  leftOutMs: number;
+  nameListFails: number;
   staleMs: number;
   slow: number;
 }
@@ -75,7 +80,10 @@ export const HONEST: UpstreamFaults = {
   migrateRefused: 0,
   refused: 0,
   badMachine: 0,
+  staleSpotFields: 0,
   listLagMs: 0,
+  leftOutMs: 0,
+  nameListFails: 0,
   staleMs: 0,
   slow: 0,
 };
@@ -144,9 +152,13 @@ export class FakeUpstream {
   }
 
   list(name: string | undefined): { machines: Machine[]; complete: boolean } {
-    const shown = this.existing().filter(
-      (machine) => machine.hiddenUntilMs <= this.scheduler.nowMs && (name === undefined || machine.name.includes(name)),
-    );
+    if (name !== undefined && this.random.chance(this.faults.nameListFails))
+      throw new NovitaError('unavailable', 'unknown', 'list', 'INTERNAL');
+    const { nowMs } = this.scheduler;
+    const shown = this.existing().filter((machine) => {
+      const isListed = name === undefined ? machine.leftOutUntilMs <= nowMs : machine.name.includes(name);
+      return machine.hiddenUntilMs <= nowMs && isListed;
+    });
     this.lastReadAtMs = this.scheduler.nowMs;
     if (this.random.chance(this.faults.partialList)) {
       const machines = shown.filter(() => this.random.chance(0.5));
@@ -197,8 +209,10 @@ export class FakeUpstream {
       this.jobs.push({ ...job, createdAt, state: this.random.pick(['fail', 'running'] as const) });
       return;
     }
-    machine.spotStatus = '';
-    machine.reclaimAtMs = null;
+    // Nobody knows whether what was said of the former life is taken back.
+    const isStale = this.random.chance(this.faults.staleSpotFields);
+    machine.spotStatus = isStale ? this.random.pick(['notified', 'terminated'] as const) : '';
+    if (!isStale) machine.reclaimAtMs = null;
     this.jobs.push({ ...job, createdAt, state: 'success' });
     this.planStart(machine);
   }
@@ -302,6 +316,7 @@ export class FakeUpstream {
       billingMode,
       createdAtMs: nowMs,
       hiddenUntilMs: nowMs + this.random.fraction() * this.faults.listLagMs,
+      leftOutUntilMs: nowMs + this.random.fraction() * this.faults.leftOutMs,
       status: 'creating',
       error: '',
       spotStatus: '',

@@ -39,6 +39,8 @@ export class Fleet {
   /** How likely a wake-up never comes, and how likely it takes its time. */
   lostWakes = 0;
   slowWakes = 0.1;
+  /** How likely a replica is stopped when it has read a placement, so that it goes on with what has become old meanwhile. */
+  stopsAfterRead = 0;
   private readonly settings: Settings;
   private readonly mutant: Mutant | null;
   private readonly observeEveryMs: number;
@@ -59,6 +61,9 @@ export class Fleet {
     this.upstream = new FakeUpstream(this.scheduler, random);
     this.judge = new Judge(this.database, this.upstream, settings);
     this.database.onCommit = (committed) => this.judge.onCommit(committed);
+    this.database.onPlacementRead = (actor) => {
+      if (random.chance(this.stopsAfterRead)) this.stop(actor, random.between(500, 30_000));
+    };
     this.database.onJobs = (jobs) => jobs.forEach((job) => this.queue(job));
   }
 
@@ -120,8 +125,10 @@ export class Fleet {
   }
 
   pause(forMs: number): void {
-    if (this.replicas.length === 0) return;
-    const { actor } = this.random.pick(this.replicas);
+    if (this.replicas.length > 0) this.stop(this.random.pick(this.replicas).actor, forMs);
+  }
+
+  private stop(actor: Actor, forMs: number): void {
     actor.pausedUntil = this.scheduler.nowMs + forMs;
     this.scheduler.note('world', `SIGSTOP ${actor.name} until ${actor.pausedUntil}`);
     // Postgres ends what idles inside a transaction.

@@ -5,6 +5,7 @@ import type { MachineOrder } from '../../src/novita/novita-client.js';
 import type { Settings } from '../../src/platform/config.js';
 import type { Committed, FakeDatabase } from '../fakes/fake-database.js';
 import type { CallWitness } from '../fakes/fake-novita-client.js';
+import { isDueForMigration } from '../fakes/fake-repositories.js';
 import type { FakeUpstream, UpstreamMachine } from '../fakes/fake-upstream.js';
 import type { Actor } from '../fakes/scheduler.js';
 
@@ -13,6 +14,8 @@ export const OWN_PREFIX = 'gpusvc-sim-';
 const DELETES_APART_MS = 5000;
 /** Longer than a commit may take to follow the answer that it is about. */
 const ID_KEPT_WITHIN_MS = 400;
+/** Longer than due work waits for somebody who looks for it. */
+const LOOKED_AT_WITHIN_MS = 20_000;
 
 interface AnsweredCreate {
   readonly name: string;
@@ -25,7 +28,8 @@ interface AnsweredCreate {
 export class Judge implements CallWitness {
   readonly violations: string[] = [];
   private readonly sentNames = new Set<string>();
-  private readonly intents = new Map<string, Set<string>>();
+  /** How many calls the committed intents of a machine allow, by action. */
+  private readonly intents = new Map<string, number>();
   private readonly sequences = new Map<string, number>();
   private readonly answeredIds = new Set<string>();
   private readonly createWithinMs: number;
@@ -123,11 +127,25 @@ export class Judge implements CallWitness {
     if ((phase === 'failed' || phase === 'deleted') && machines.length > 0) return `${at} and ${machines[0]?.id} bills`;
     if (phase === 'failed') return instance.reasonCode === null ? `${at} without a reason` : null;
     if (desired === 'deleted') return phase === 'deleted' ? null : at;
+    const problem = this.unrest(instance);
+    if (problem !== null) return `${at}, ${problem}`;
     const current = machines.find((machine) => this.claimOf(machine)?.id === instance.currentPlacementId);
     if (desired === 'stopped')
       return phase === 'stopped' && current?.status !== 'running' ? null : `${at}, its machine ${current?.status}`;
     if (phase === 'exited') return isToComeBack(instance) ? at : null;
     return phase === 'running' && current?.status === 'running' ? null : `${at}, its machine ${current?.status}`;
+  }
+
+  /** Nothing is looked at over and over, and nothing bills beside the machine that the instance names. */
+  private unrest(instance: Instance): string | null {
+    const { id, phase, nextCheckAt, currentPlacementId, replaceBy } = instance;
+    const { scheduler } = this.database;
+    const dueForMs = scheduler.nowMs - (nextCheckAt?.getTime() ?? Infinity);
+    if (dueForMs > LOOKED_AT_WITHIN_MS) return `due for ${dueForMs} ms`;
+    if (phase === 'running' && isDueForMigration(this.database, instance, scheduler.now())) return 'due for migration';
+    if (replaceBy !== null) return null;
+    const beside = this.database.placementsOf(id).find((one) => isLive(one) && one.id !== currentPlacementId);
+    return beside === undefined ? null : `${beside.id} is live beside its machine`;
   }
 
   private checkPlacement(before: Placement | null, after: Placement): void {
@@ -141,6 +159,8 @@ export class Judge implements CallWitness {
     if (before !== null && isEarlier(after.lastSeenAt, before.lastSeenAt))
       this.report(`an older listing overwrote what was seen of ${id}`);
     if (before !== null && after.version < before.version) this.report(`the version of ${id} went back`);
+    if (before !== null && before.novitaId !== null && !isGivenUp(before) && isGivenUp(after))
+      this.report(`${id} is ${after.state} though its machine ${before.novitaId} was known`);
     if (before?.state !== 'gone' && after.state === 'gone') this.checkAbsent(after);
     if (before?.state !== 'refused' && after.state === 'refused' && !this.upstream.refusedYetMade.has(after.uniqueName))
       this.checkAbsent(after);
@@ -198,8 +218,8 @@ export class Judge implements CallWitness {
     const { id, action, desired, currentPlacementId } = after;
     if ((action === 'start' || action === 'restart') && desired !== 'running')
       this.report(`${action} of ${id} was decided though its user wants it ${desired}`);
-    const known = this.intents.get(currentPlacementId ?? '') ?? new Set();
-    this.intents.set(currentPlacementId ?? '', known.add(action ?? ''));
+    const key = `${action} ${currentPlacementId}`;
+    this.intents.set(key, (this.intents.get(key) ?? 0) + 1);
   }
 
   private checkDeleted(after: Instance): void {
@@ -242,8 +262,10 @@ export class Judge implements CallWitness {
     const wanted = action === 'migrate' ? 'start' : action;
     const attempt = placement && this.database.openAttemptOf(placement.instanceId);
     if (attempt?.means === action && attempt.sentAt !== null) return;
-    if (placement === null || this.intents.get(placement.id)?.has(wanted) !== true)
-      this.report(`${action} was sent without an intent`);
+    const key = `${wanted} ${placement?.id}`;
+    const allowed = this.intents.get(key) ?? 0;
+    if (allowed === 0) this.report(`${action} was sent without an intent of its own`);
+    this.intents.set(key, allowed - 1);
   }
 
   private ownMachines(): UpstreamMachine[] {
@@ -271,6 +293,11 @@ export class Judge implements CallWitness {
     const isClaimed = placement !== null && isLive(placement) && (placement.novitaId ?? novitaId) === novitaId;
     return isClaimed ? placement : null;
   }
+}
+
+/** Written off as a name that no machine came of. */
+function isGivenUp({ state }: Placement): boolean {
+  return state === 'refused' || state === 'abandoned';
 }
 
 /** What was lost and is wanted, under a policy that brings it back. */

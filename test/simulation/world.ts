@@ -99,12 +99,16 @@ export class SimulatedWorld {
       migrateRefused: 0.5,
       refused: 0.05 * level * random.fraction(),
       badMachine: random.pick([0, 0.1, 0.4]),
+      staleSpotFields: random.pick([0, 0.5]),
       listLagMs: random.pick([0, 2000, this.settings.visibilityWindowMs]),
+      leftOutMs: random.pick([0, 30_000]),
+      nameListFails: random.pick([0, 0, 1]) * level,
       staleMs: random.pick([0, 1000, 3000]),
       slow: random.pick([0, 0.1, 0.5]),
     };
     database.faults.failure = random.pick([0, 0, 0.01, 0.03]);
     fleet.lostWakes = random.pick([0, 0.1, 0.5]);
+    fleet.stopsAfterRead = random.pick([0, 0.2]);
     upstream.addForeign('somebody-elses');
     upstream.addForeign('gpusvc-other-xyz-machine');
     for (let count = random.pick([1, 2, 2, 3]); count > 0; count -= 1) fleet.boot();
@@ -127,6 +131,7 @@ export class SimulatedWorld {
     const { scheduler, judge, upstream } = fleet;
     this.isCalm = true;
     fleet.lostWakes = 0;
+    fleet.stopsAfterRead = 0;
     upstream.faults = { ...HONEST, migrateRefused: 0.5 };
     upstream.outageUntilMs = 0;
     fleet.database.faults.failure = 0;

@@ -84,6 +84,8 @@ function wished(action: UserAction, instance: Instance, now: Date, limits: Reque
         deadlineAt: addMs(now, limits.startupTimeoutMs),
         nextCheckAt: now,
         stopRequestedAt: null,
+        // What was bought to take over would go on beside the machine that is started.
+        successorPlacementId: null,
       });
     case 'stop':
       return stopping(instance, now, limits);

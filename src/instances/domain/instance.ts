@@ -206,6 +206,16 @@ export function isAtRest(phase: Phase): boolean {
 /** Only news of their machines moves them; every other phase looks again by itself or is over. */
 export const AT_REST_UNTIL_NEWS: readonly Phase[] = ['running', 'stopped', 'deleting'];
 
+/** Their machines are on their way up or down, whatever the latest listing showed of them. */
+export const IN_MOTION: readonly Phase[] = [
+  'provisioning',
+  'pulling',
+  'starting',
+  'stopping',
+  'restarting',
+  'migrating',
+];
+
 export const MIGRATION_PHASES: readonly Phase[] = ['exited', 'migrating'];
 
 /** Without its machine and not by its user's wish: the migration brings it back, the lifecycle leaves it alone. */

@@ -112,6 +112,19 @@ export function retire(placement: Placement, reason: string, now: Date): Placeme
   return { ...placement, state: 'retiring', retireReason: reason, nextCheckAt: now, updatedAt: now };
 }
 
+/**
+ * The provider says of a machine that it will be taken back, and means the life that it has led since `runningSince`: what was
+ * said of an earlier one may stay in its fields, and of an on-demand machine it means nothing.
+ */
+export function isReclaimAnnounced(
+  { billingMode, seenStatus, seenSpotStatus, seenReclaimAt }: Placement,
+  runningSince: Date,
+): boolean {
+  const isSaid = seenSpotStatus === 'notified' || seenSpotStatus === 'reclaiming';
+  if (billingMode !== 'spot' || seenStatus !== 'running' || !isSaid) return false;
+  return seenReclaimAt === null || seenReclaimAt > runningSince;
+}
+
 /** Until when what we know of a machine is known to hold. Null: it was never seen. */
 export function observedAt(placement: Placement, sweptAt: Date | null): Date | null {
   if (placement.lastSeenAt === null) return null;

@@ -115,6 +115,14 @@ export function deleted(instance: Instance, now: Date): Change {
   };
 }
 
+export function explained(instance: Instance, { code, message }: Reason, now: Date): Change {
+  return {
+    before: instance,
+    after: { ...instance, reasonCode: code, reasonMessage: message, updatedAt: now },
+    event: { type: 'instance.decided', actor: 'service', data: { decision: 'wait' } },
+  };
+}
+
 /** On its way up: the phase follows what upstream shows, the deadline stays. */
 export function progressed(instance: Instance, phase: Phase, now: Date): Change {
   const { action, actionSentAt, deadlineAt } = instance;
@@ -209,6 +217,9 @@ export function startRefused(instance: Instance, reason: Reason, now: Date, limi
   const { code: reasonCode, message: reasonMessage } = reason;
   const after = moveTo(instance, 'stopped', now, {
     desired: 'stopped',
+    lostAt: null,
+    lossReason: null,
+    recoveryTrigger: null,
     deadlineAt: null,
     nextCheckAt: onceMore(now, limits),
     reasonCode,

@@ -22,7 +22,10 @@ function aMachine(overrides: Partial<Machine> = {}): Machine {
 
 describe('a listing beside the rows', () => {
   it('says nothing about what looks as it did', () => {
-    expect(compareListing([aPlacement()], indexMachines([aMachine()]), true, seconds(60))).toEqual({ changed: [], missing: [] });
+    expect(compareListing([aPlacement()], indexMachines([aMachine()]), true, seconds(60))).toEqual({
+      changed: [],
+      missing: [],
+    });
   });
 
   it('misses nothing when it is not complete', () => {
@@ -46,7 +49,12 @@ describe('a listing beside the rows', () => {
   });
 
   it('takes no other machine of the name once the id is known', () => {
-    const { missing, changed } = compareListing([aPlacement()], indexMachines([aMachine({ id: 'other' })]), true, seconds(60));
+    const { missing, changed } = compareListing(
+      [aPlacement()],
+      indexMachines([aMachine({ id: 'other' })]),
+      true,
+      seconds(60),
+    );
 
     expect(changed).toEqual([]);
     expect(missing).toHaveLength(1);

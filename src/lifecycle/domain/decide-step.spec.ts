@@ -40,12 +40,32 @@ describe('the next step of an instance', () => {
     ['buying with an id: confirms', { instance: { phase: 'buying' }, step: 'confirm' }],
     [
       'buying without an answer: looks the machine up',
-      { instance: { phase: 'buying' }, placement: { novitaId: null, state: 'intended' }, step: 'look-up' },
+      {
+        instance: { phase: 'buying', phaseSince: seconds(200) },
+        placement: { novitaId: null, state: 'intended' },
+        step: 'look-up',
+      },
+    ],
+    [
+      'buying without an answer for longer than a proof takes, within its time in the queue: looks the machine up',
+      {
+        instance: { phase: 'buying', deadlineAt: seconds(301) },
+        placement: { novitaId: null, state: 'intended' },
+        step: 'look-up',
+      },
+    ],
+    [
+      'buying without an answer past its time, however little could be proven: fails',
+      {
+        instance: { phase: 'buying', deadlineAt: seconds(300) },
+        placement: { novitaId: null, state: 'intended' },
+        step: 'fail',
+      },
     ],
     [
       'buying, and no listing past the window shows it: gives the name up',
       {
-        instance: { phase: 'buying' },
+        instance: { phase: 'buying', phaseSince: seconds(200) },
         placement: { novitaId: null, state: 'intended', outcomeUnknownSince: seconds(100), missingAt: seconds(140) },
         step: 'abandon',
       },
@@ -147,7 +167,36 @@ describe('the next step of an instance', () => {
       'stopped, and its machine runs: is stopped again',
       { instance: { phase: 'stopped' }, placement: { seenStatus: 'running' }, sweptAt: 290, step: 'stop-again' },
     ],
-    ['deleting while a machine may exist: waits', { instance: { phase: 'deleting' }, step: 'wait' }],
+    [
+      'deleting while a machine may exist: waits',
+      { instance: { phase: 'deleting', phaseSince: seconds(290) }, step: 'wait' },
+    ],
+    ['deleting past its time: says why', { instance: { phase: 'deleting' }, step: 'explain' }],
+    [
+      'deleting past its time, and said why: waits',
+      { instance: { phase: 'deleting', reasonCode: 'DELETE_UNCONFIRMED' }, step: 'wait' },
+    ],
+    [
+      'announced to be taken back: is for the migration',
+      {
+        placement: { billingMode: 'spot', seenSpotStatus: 'notified', lastSeenAt: seconds(290) },
+        step: 'hand-on',
+      },
+    ],
+    ...(
+      [
+        ['in an earlier life', { billingMode: 'spot', seenReclaimAt: seconds(-10) }],
+        ['on demand', { billingMode: 'onDemand', seenReclaimAt: seconds(900) }],
+        ['while nobody knows its status', { billingMode: 'spot', seenStatus: 'other', seenReclaimAt: seconds(900) }],
+      ] as const
+    ).map(([text, placement]): [string, Case] => [
+      `announced to be taken back ${text}: rests`,
+      {
+        instance: { nextCheckAt: seconds(290) },
+        placement: { seenSpotStatus: 'notified', lastSeenAt: seconds(290), ...placement },
+        step: 'wait',
+      },
+    ]),
     [
       'deleting and everything gone: is deleted',
       { instance: { phase: 'deleting' }, placement: { state: 'gone' }, step: 'finish-delete' },
@@ -161,6 +210,25 @@ describe('the next step of an instance', () => {
     };
 
     expect(decideStep(facts, NOW, LIMITS).kind).toBe(step);
+  });
+
+  it.each<[string, Partial<Placement>, string]>([
+    ['taken back', { seenSpotStatus: 'terminated', seenReclaimAt: seconds(280) }, 'SPOT_RECLAIMED'],
+    ['taken back without a time', { seenSpotStatus: 'terminated' }, 'SPOT_RECLAIMED'],
+    ['gone at its announced time', { seenSpotStatus: 'notified', seenReclaimAt: seconds(280) }, 'SPOT_RECLAIMED'],
+    ['gone before its announced time', { seenSpotStatus: 'notified', seenReclaimAt: seconds(900) }, 'INTERRUPTED'],
+    [
+      'gone with fields of an earlier life',
+      { seenSpotStatus: 'terminated', seenReclaimAt: seconds(-9) },
+      'INTERRUPTED',
+    ],
+    ['gone without a word', {}, 'INTERRUPTED'],
+  ])('calls a loss by its name: %s', (_text, fields, code) => {
+    const placement = aPlacement({ billingMode: 'spot', seenStatus: 'exited', lastSeenAt: seconds(290), ...fields });
+
+    const step = decideStep({ instance: anInstance(), placements: [placement], sweptAt: null }, NOW, LIMITS);
+
+    expect(step).toMatchObject({ kind: 'lose', reason: { code } });
   });
 
   it('looks once more after it became ready, since its machine may have ended meanwhile', () => {

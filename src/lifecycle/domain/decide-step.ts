@@ -1,10 +1,20 @@
 import type { Action, Instance, Phase } from '../../instances/domain/instance.js';
-import { isLive, observedAt, type Placement } from '../../instances/domain/placement.js';
+import { isLive, isReclaimAnnounced, observedAt, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
 import { decideHandover, type HandoverStep } from './decide-handover.js';
 import { hasFailed, isMissing, isProvenAbsent } from './evidence.js';
-import { type Reason, minutes, reasonOfMachineError } from './reason.js';
+import {
+  CREATE_UNCONFIRMED,
+  DELETE_UNCONFIRMED,
+  lossReason,
+  minutes,
+  queueReason,
+  type Reason,
+  reasonOfMachineError,
+  startupTimeout,
+} from './reason.js';
 import type { Limits } from './limits.js';
+import { buyingEndsAt } from './purchase-times.js';
 
 /** What an instance needs next. Every step is harmless when it is taken twice. */
 export type Step =
@@ -23,6 +33,8 @@ export type Step =
   | { readonly kind: 'requeue'; readonly placement: Placement; readonly reason: Reason }
   | { readonly kind: 'fail'; readonly reason: Reason }
   | { readonly kind: 'finish-delete' }
+  /** Nothing moves, and the user is told why. */
+  | { readonly kind: 'explain'; readonly reason: Reason }
   /** The migration's business: it is woken, and the row is left alone. */
   | { readonly kind: 'hand-on' }
   | HandoverStep;
@@ -42,10 +54,7 @@ export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
   const placement = currentOf(facts);
   switch (instance.phase) {
     case 'deleting':
-      // Not left to the job that the last machine's end brings: a process can die with it in its hands.
-      return facts.placements.some(isLive)
-        ? { kind: 'wait', until: addMs(now, limits.pollMs) }
-        : { kind: 'finish-delete' };
+      return decideDeleting(facts, now, limits);
     case 'queued':
       return decideQueued(instance, now);
     case 'buying':
@@ -80,16 +89,18 @@ function isConfirmed(placement: Placement | null): placement is Placement & { no
   return placement !== null && placement.state === 'confirmed' && placement.novitaId !== null;
 }
 
+/** It never fails: what may still bill is deleted for ever. Past its time it says so. */
+function decideDeleting({ instance, placements }: Facts, now: Date, limits: Limits): Step {
+  if (!placements.some(isLive)) return { kind: 'finish-delete' };
+  const isLate = now >= addMs(instance.phaseSince, limits.stopTimeoutMs);
+  if (isLate && instance.reasonCode === null) return { kind: 'explain', reason: DELETE_UNCONFIRMED };
+  // Not left to the job that the last machine's end brings: a process can die with it in its hands.
+  return { kind: 'wait', until: addMs(now, limits.pollMs) };
+}
+
 function decideQueued(instance: Instance, now: Date): Step {
   if (isPast(instance.deadlineAt, now)) return { kind: 'fail', reason: queueReason(instance) };
   return isLater(instance.nextCheckAt, now) ? { kind: 'wait', until: instance.nextCheckAt } : { kind: 'buy' };
-}
-
-/** The order waited in vain; what it was waiting for is why. */
-function queueReason(instance: Instance): Reason {
-  if (instance.reasonCode !== null && instance.reasonMessage !== null)
-    return { code: instance.reasonCode, message: instance.reasonMessage };
-  return { code: 'QUEUE_TIMEOUT', message: 'The order waited too long for its turn; try again' };
 }
 
 function decideBuying(instance: Instance, placement: Placement | null, now: Date, limits: Limits): Step {
@@ -98,6 +109,8 @@ function decideBuying(instance: Instance, placement: Placement | null, now: Date
   if (placement.novitaId !== null) return { kind: 'confirm', placement };
   // The row's next check is the lease of the replica that is waiting for create's answer.
   if (isLater(instance.nextCheckAt, now)) return { kind: 'wait', until: instance.nextCheckAt };
+  // What may have come of it is looked for on, and removed, after the order has failed.
+  if (buyingEndsAt(instance, limits) <= now) return { kind: 'fail', reason: CREATE_UNCONFIRMED };
   return isProvenAbsent(placement, limits) ? { kind: 'abandon', placement } : { kind: 'look-up', placement };
 }
 
@@ -174,17 +187,16 @@ function decideRunning(facts: Facts, placement: Placement | null, now: Date, lim
   // What was seen before the machine became ready says nothing about it now.
   if (seenAt === null || seenAt <= instance.phaseSince) return { kind: 'wait', until: addMs(now, limits.pollMs) };
   if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
-    return { kind: 'lose', placement, reason: lossReason(placement) };
+    return { kind: 'lose', placement, reason: lossReason(instance, placement, seenAt) };
   if (isNews(instance, placement)) return { kind: 'hand-on' };
   return instance.replaceBy === null ? WAIT : decideHandover(facts, placement, now, limits);
 }
 
 /** A notice that nobody was told of, one that was taken back, or a move by the provider. */
 function isNews(instance: Instance, placement: Placement): boolean {
-  if (placement.seenStatus === 'migrating') return true;
-  const isAnnounced = placement.seenSpotStatus === 'notified' || placement.seenSpotStatus === 'reclaiming';
+  if (placement.seenStatus !== 'running') return placement.seenStatus === 'migrating';
   const isKnown = instance.noticePlacementId === placement.id;
-  return isAnnounced !== isKnown;
+  return isReclaimAnnounced(placement, instance.phaseSince) !== isKnown;
 }
 
 function decideStopping(facts: Facts, placement: Placement | null, now: Date, limits: Limits): Step {
@@ -250,16 +262,6 @@ function phaseOf(placement: Placement): Phase | null {
     default:
       return null;
   }
-}
-
-function lossReason(placement: Placement): Reason {
-  return placement.seenSpotStatus === 'terminated' || placement.seenSpotStatus === 'reclaiming'
-    ? { code: 'SPOT_RECLAIMED', message: 'The provider took the spot machine back' }
-    : { code: 'INTERRUPTED', message: 'The machine stopped without our doing' };
-}
-
-export function startupTimeout(limits: Limits): Reason {
-  return { code: 'STARTUP_TIMEOUT', message: `Instance failed to start within ${minutes(limits.startupTimeoutMs)}` };
 }
 
 function lost(): Step {

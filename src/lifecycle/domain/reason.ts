@@ -1,5 +1,8 @@
+import type { Instance } from '../../instances/domain/instance.js';
+import type { Placement } from '../../instances/domain/placement.js';
 import type { NoOffer } from '../../pricing/domain/offer.js';
 import type { NovitaError } from '../../novita/novita.errors.js';
+import type { Limits } from './limits.js';
 
 /** A code for programs and a sentence that a user can act on. */
 export interface Reason {
@@ -98,4 +101,41 @@ export function reasonOfMachineError(seenError: string): Reason {
   if (/oom/i.test(seenError))
     return { code: 'OUT_OF_MEMORY', message: 'The container ran out of memory while starting' };
   return { code: 'STARTUP_FAILED', message: 'The provider reported an error while the machine was starting' };
+}
+
+/** The order waited in vain; what it was waiting for is why. */
+export function queueReason(instance: Instance): Reason {
+  if (instance.reasonCode !== null && instance.reasonMessage !== null)
+    return { code: instance.reasonCode, message: instance.reasonMessage };
+  return { code: 'QUEUE_TIMEOUT', message: 'The order waited too long for its turn; try again' };
+}
+
+export function startupTimeout(limits: Limits): Reason {
+  return { code: 'STARTUP_TIMEOUT', message: `Instance failed to start within ${minutes(limits.startupTimeoutMs)}` };
+}
+
+export const CREATE_UNCONFIRMED: Reason = {
+  code: 'CREATE_UNCONFIRMED',
+  message:
+    'The provider did not say in time whether it made the machine; order again. What may have come of it is removed',
+};
+
+export const DELETE_UNCONFIRMED: Reason = {
+  code: 'DELETE_UNCONFIRMED',
+  message:
+    'The provider has not removed the machine yet, and it may cost until then; its deletion is repeated until it is gone',
+};
+
+/** What the spot fields say counts only where they are of this life of the machine. */
+export function lossReason(
+  { phaseSince }: Instance,
+  { seenSpotStatus, seenReclaimAt }: Placement,
+  seenAt: Date,
+): Reason {
+  const isStale = seenReclaimAt !== null && seenReclaimAt <= phaseSince;
+  const isSaid = seenSpotStatus === 'terminated' || seenSpotStatus === 'reclaiming';
+  const isTimeOver = seenReclaimAt !== null && seenReclaimAt <= seenAt;
+  return !isStale && (isSaid || isTimeOver)
+    ? { code: 'SPOT_RECLAIMED', message: 'The provider took the spot machine back' }
+    : { code: 'INTERRUPTED', message: 'The machine stopped without our doing' };
 }

@@ -16,6 +16,7 @@ function records(overrides: Partial<Records> = {}): Records {
     stopRequestedAt: null,
     billingMode: 'spot',
     startedAt: new Date('2026-01-10T10:00:00Z'),
+    noticeEndsAt: null,
     ourMigrationSince: null,
     ...overrides,
   };
@@ -36,6 +37,18 @@ describe('classify', () => {
       'an exit at the announced time',
       { status: 'exited', spotStatus: 'notified', reclaimAt: JUST_NOW },
       {},
+      'reclaimed',
+    ],
+    [
+      'an exit during a notice without a time, past the time it can have had',
+      { status: 'exited', spotStatus: 'notified' },
+      { noticeEndsAt: JUST_NOW },
+      'reclaimed',
+    ],
+    [
+      'an exit in a reclaim without a time, past the time it can have had',
+      { status: 'exited', spotStatus: 'reclaiming' },
+      { noticeEndsAt: JUST_NOW },
       'reclaimed',
     ],
     [
@@ -79,7 +92,7 @@ describe('classify', () => {
     [
       'exited during a notice without a time',
       { status: 'exited', spotStatus: 'notified' },
-      {},
+      { noticeEndsAt: LATER },
       'exited-before-its-announced-time',
     ],
     ['exited while it is being reclaimed', { status: 'exited', spotStatus: 'reclaiming' }, {}, 'being-reclaimed'],

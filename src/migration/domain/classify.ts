@@ -18,6 +18,8 @@ export interface Records {
   readonly billingMode: BillingMode;
   /** A reclaim time before this belongs to an earlier life of the machine. */
   readonly startedAt: Date;
+  /** When a notice that names no time is over at the latest. */
+  readonly noticeEndsAt: Date | null;
   /** Since when a migration that we asked for is under way. */
   readonly ourMigrationSince: Date | null;
 }
@@ -45,7 +47,7 @@ export type Situation =
   | { readonly kind: 'unknown'; readonly because: Doubt };
 
 /** A notice without a time was seen in the wild; the announced hour is then the most there can be. */
-const NOTICE_MS = 3_600_000;
+export const NOTICE_MS = 3_600_000;
 
 /** What became of a machine. Upstream's `exited` does not say why, so its spot fields count only together with our own records. */
 export function classify(seen: Observation | 'unreadable', records: Records): Situation {
@@ -92,12 +94,17 @@ function classifyRunning({ spotStatus, reclaimAt, seenAt }: Observation, records
   return { kind: 'notice', deadline, isAssumed: true };
 }
 
-function classifyExited({ spotStatus, reclaimAt, seenAt }: Observation, { startedAt }: Records): Situation {
+function classifyExited(
+  { spotStatus, reclaimAt, seenAt }: Observation,
+  { startedAt, noticeEndsAt }: Records,
+): Situation {
   const isStale = reclaimAt !== null && reclaimAt <= startedAt;
   if (isStale) return { kind: 'interrupted' };
   if (spotStatus === 'terminated') return { kind: 'reclaimed' };
   if (reclaimAt !== null && reclaimAt > seenAt) return unknown('exited-before-its-announced-time');
   if (reclaimAt !== null) return { kind: 'reclaimed' };
+  const isAnnounced = spotStatus === 'notified' || spotStatus === 'reclaiming';
+  if (isAnnounced && noticeEndsAt !== null && noticeEndsAt <= seenAt) return { kind: 'reclaimed' };
   if (spotStatus === 'reclaiming') return unknown('being-reclaimed');
   if (spotStatus === 'notified') return unknown('exited-before-its-announced-time');
   return { kind: 'interrupted' };

@@ -3,7 +3,7 @@ import { isLive, observedAt, type Placement } from '../../instances/domain/place
 import type { MigrationJob } from '../../novita/novita-client.js';
 import { addMs } from '../../platform/clock.js';
 import type { Attempt, Means } from './attempt.js';
-import { classify, type Observation, type Records } from './classify.js';
+import { classify, NOTICE_MS, type Observation, type Records } from './classify.js';
 import { type Ineligible, judgeEligibility, type MigrationMode } from './eligibility.js';
 
 /** What is known of earlier attempts of the same instance. */
@@ -211,15 +211,22 @@ function lookAgainMs({ phaseSince }: Instance, now: Date, { pollMs }: MoveLimits
   return Math.min(60_000, Math.max(Math.min(pollMs, 2000), (now.getTime() - phaseSince.getTime()) / 4));
 }
 
+/** A move as it is kept and shown. */
+export function moveName(move: Move): string {
+  return move.kind === 'call' ? move.means : move.kind;
+}
+
 export function recordsOf({ instance, attempt, history }: Facts, placement: Placement): Records {
-  const { desired, stopRequestedAt } = instance;
-  const lastMigratedAt = history.lastMigratedAt;
+  const { desired, stopRequestedAt, phase, phaseSince, lostAt } = instance;
+  const toldEndsAt = instance.noticePlacementId === placement.id ? instance.noticeDeadlineAt : null;
+  const starts = [placement.createdAt, history.lastMigratedAt, phase === 'running' ? phaseSince : null];
   const isFollowing = attempt?.means === 'migrate' && instance.phase === 'migrating';
   return {
     desired,
     stopRequestedAt,
     billingMode: placement.billingMode,
-    startedAt: lastMigratedAt !== null && lastMigratedAt > placement.createdAt ? lastMigratedAt : placement.createdAt,
+    startedAt: new Date(Math.max(...starts.map((start) => start?.getTime() ?? 0))),
+    noticeEndsAt: toldEndsAt ?? (lostAt && addMs(lostAt, NOTICE_MS)),
     ourMigrationSince: isFollowing ? attempt.sentAt : null,
   };
 }

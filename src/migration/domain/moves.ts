@@ -15,6 +15,11 @@ function keptReason({ reasonCode, reasonMessage }: Instance) {
   return { reasonCode, reasonMessage };
 }
 
+const MOVED_BY_PROVIDER = {
+  reasonCode: 'PLATFORM_MIGRATION',
+  reasonMessage: 'The provider is moving the machine to another node; it comes back by itself',
+};
+
 /** A call is about to be sent; the next check is the lease of the replica that sends it. */
 export function underway(instance: Instance, leaseUntil: Date, now: Date): Change {
   return {
@@ -26,9 +31,10 @@ export function underway(instance: Instance, leaseUntil: Date, now: Date): Chang
 /** The provider moves the machine by itself: that is watched, and nothing is sent meanwhile. */
 export function followed(instance: Instance, now: Date, nextCheckAt: Date): Change {
   const lost = instance.lostAt === null ? { lostAt: now, lossReason: 'platform_migration' } : {};
+  const reason = instance.reasonCode === null ? MOVED_BY_PROVIDER : keptReason(instance);
   return {
     before: instance,
-    after: moveTo(instance, 'migrating', now, { ...keptReason(instance), ...lost, connection: null, nextCheckAt }),
+    after: moveTo(instance, 'migrating', now, { ...reason, ...lost, connection: null, nextCheckAt }),
     event: { type: 'instance.progressed', actor: 'upstream' },
   };
 }
@@ -41,7 +47,8 @@ export function backToExited(instance: Instance, nextCheckAt: Date, now: Date): 
 /** The machine runs again; that it is ready to be used is for the lifecycle to find out. */
 export function comingUp(instance: Instance, now: Date, times: RecoveryTimes): Change {
   const deadlineAt = addMs(now, times.startupTimeoutMs);
-  return { before: instance, after: moveTo(instance, 'starting', now, { deadlineAt, nextCheckAt: now }) };
+  const change = { ...keptReason(instance), deadlineAt, nextCheckAt: now };
+  return { before: instance, after: moveTo(instance, 'starting', now, change) };
 }
 
 /** Another machine is to be bought; the one it had is removed. */

@@ -94,6 +94,10 @@ export const ACTING_MUTANTS: readonly Mutant[] = [
     mutateParts: ({ settings }) => ({ settings: new Settings({ ...settings, visibilityWindowMs: 0 }) }),
   },
   {
+    name: 'a name is given up though it was not asked for alone',
+    mutateReplica: ({ buyer }) => replaceMethod(buyer, 'lookLast', () => () => Promise.resolve('absent')),
+  },
+  {
     name: 'start, stop and restart are sent without an intent',
     mutateReplica: ({ recorder }) =>
       replaceMethod<Record>(recorder, 'record', (record) => async (change) => {

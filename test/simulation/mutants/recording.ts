@@ -1,4 +1,4 @@
-import { FakeEvents, FakeInstances } from '../../fakes/fake-repositories.js';
+import { FakeEvents, FakeInstances, FakePlacements } from '../../fakes/fake-repositories.js';
 import type { Facts } from '../../../src/lifecycle/domain/decide-step.js';
 import type { InstanceRecorder } from '../../../src/instances/instance-recorder.js';
 import { type Mutant, replaceMethod, withMethods } from './mutant.js';
@@ -16,6 +16,20 @@ export const RECORDING_MUTANTS: readonly Mutant[] = [
           update: async (instance, tx) => {
             const version = database.findInstance(instance.id, tx)?.version ?? instance.version;
             return instances.update({ ...instance, version }, tx);
+          },
+        }),
+      };
+    },
+  },
+  {
+    name: 'a placement is written whatever its version',
+    mutateParts: (_parts, { database, actor }) => {
+      const placements = new FakePlacements(database, actor);
+      return {
+        placements: withMethods(placements, {
+          update: async (placement, tx) => {
+            const version = database.findPlacement(placement.id, tx)?.version ?? placement.version;
+            return placements.update({ ...placement, version }, tx);
           },
         }),
       };
