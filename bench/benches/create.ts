@@ -1,7 +1,6 @@
 import type { Bench } from '../lib/bench.ts';
-import type { Lab } from '../lib/lab.ts';
-import { latencyFigure, loadPair, throughputFigure } from '../lib/pair.ts';
-import type { Sandbox } from '../lib/lab.ts';
+import type { Lab, Sandbox } from '../lib/lab.ts';
+import { cpuFigure, latencyFigure, loadPair, throughputFigure } from '../lib/pair.ts';
 
 const ORDER = {
   name: 'my-gpu-instance',
@@ -39,7 +38,11 @@ export const create: Bench = {
       wish: ORDERS,
     });
     await sandbox.stop();
-    return [throughputFigure('throughput', { atLeast: 0.6 }, result), latencyFigure('p99', null, result)];
+    return [
+      throughputFigure('throughput', { atLeast: 0.6 }, result),
+      latencyFigure('p99', null, result),
+      cpuFigure('CPU time of an order, yardstick ÷ service', result),
+    ];
   },
 };
 

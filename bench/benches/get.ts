@@ -1,5 +1,5 @@
 import type { Bench } from '../lib/bench.ts';
-import { latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
+import { cpuFigure, latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
 import { databaseWithInstances } from '../lib/rows.ts';
 
 const INSTANCES = 20_000;
@@ -23,8 +23,10 @@ export const get: Bench = {
     return [
       throughputFigure('throughput, instances read before', { atLeast: 1.5 }, before),
       latencyFigure('p99, instances read before', { atMost: 1.3 }, before),
+      cpuFigure('CPU time, instances read before, yardstick ÷ service', before),
       throughputFigure('throughput, first reads', { atLeast: 0.7 }, first),
       latencyFigure('p99, first reads', { atMost: 1.3 }, first),
+      cpuFigure('CPU time, first reads, yardstick ÷ service', first),
     ];
   },
 };

@@ -1,6 +1,6 @@
 import type { Bench } from '../lib/bench.ts';
 import { plainFigure } from '../lib/figure.ts';
-import { latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
+import { cpuFigure, latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
 import { databaseWithInstances } from '../lib/rows.ts';
 import { ratiosOf } from '../lib/statistics.ts';
 
@@ -29,6 +29,7 @@ export const list: Bench = {
     return [
       throughputFigure('throughput, page 1', { atLeast: 1 }, first),
       latencyFigure('p99, page 1', null, first),
+      cpuFigure('CPU time, page 1, yardstick ÷ service', first),
       throughputFigure('throughput, page 180', { atLeast: 1 }, late),
       throughputFigure('throughput, three filters', { atLeast: 1 }, filtered),
       latencyFigure('p99, three filters', null, filtered),

@@ -1,5 +1,5 @@
 import type { Bench } from '../lib/bench.ts';
-import { latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
+import { cpuFigure, latencyFigure, loadPair, requireSameAnswers, throughputFigure } from '../lib/pair.ts';
 
 const PATH = '/health/live';
 
@@ -13,6 +13,10 @@ export const live: Bench = {
     await requireSameAnswers(pair, [PATH]);
     const result = await loadPair({ ...pair, title: 'live', wish: { paths: [PATH] } });
     await sandbox.stop();
-    return [throughputFigure('throughput', { atLeast: 0.9 }, result), latencyFigure('p99', null, result)];
+    return [
+      throughputFigure('throughput', { atLeast: 0.9 }, result),
+      latencyFigure('p99', null, result),
+      cpuFigure('CPU time of a request, yardstick ÷ service', result),
+    ];
   },
 };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Child } from './child.ts';
-import { type LoadResult, putUnderLoad, type Wish } from './load.ts';
+import { type LoadResult, putUnderLoad, type Target, type Wish } from './load.ts';
 import { say } from './progress.ts';
 import { applyMigrations, at, databaseUrlOn, removePostgres, startPostgres } from './project.ts';
 
@@ -12,6 +12,8 @@ const ANY_RATE = '1000000000';
 
 /** What `npm start` sets, and limits that are counted as ever but never reached. */
 const AS_SHIPPED: Record<string, string> = {
+  // Nobody's balancer is waited for while it stops.
+  SHUTDOWN_DELAY_SECONDS: '0',
   NOVITA_SANDBOX: 'true',
   RATE_LIMIT_CREATE_PER_MINUTE: ANY_RATE,
   RATE_LIMIT_STATUS_PER_MINUTE: ANY_RATE,
@@ -19,9 +21,7 @@ const AS_SHIPPED: Record<string, string> = {
   NODE_COMPILE_CACHE: at('.setup', 'compile-cache'),
 };
 
-export interface Server {
-  readonly url: string;
-  readonly child: Child;
+export interface Server extends Target {
   stop(): Promise<void>;
 }
 
@@ -31,7 +31,8 @@ export interface Sandbox extends Server {
 
 /** A place to measure in: a database server, and the processes that a bench starts. All of it is gone at the end. */
 export class Lab {
-  private readonly directory: string;
+  /** For files of a run; removed at its end. */
+  readonly directory: string;
   private readonly serverUrl: string;
   private readonly run = `bench_${process.pid}`;
   private readonly children: Child[] = [];
@@ -106,8 +107,8 @@ export class Lab {
     return child;
   }
 
-  load(origins: readonly string[], wish: Wish): Promise<LoadResult> {
-    return putUnderLoad(origins, wish, this.newFile());
+  load(targets: readonly Target[], wish: Wish): Promise<LoadResult> {
+    return putUnderLoad(targets, wish, this.newFile());
   }
 
   async query<T extends pg.QueryResultRow>(databaseUrl: string, text: string, values: unknown[] = []): Promise<T[]> {

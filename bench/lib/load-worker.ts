@@ -1,7 +1,7 @@
 // Makes the load, in a process of its own: as many connections as are asked for, each with one request after the other.
 import { randomUUID } from 'node:crypto';
 import { Client } from 'undici';
-import type { LoadPlan, LoadResult } from './load.ts';
+import type { LoadPlan, WorkerResult } from './load.ts';
 import { percentile } from './statistics.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -9,21 +9,25 @@ const REQUEST_TIMEOUT_MS = 30_000;
 class Measurement {
   readonly latenciesMs: number[] = [];
   failed = 0;
+  failure: string | null = null;
   bytes = 0;
   private readonly startedAt = performance.now();
 
-  note(latencyMs: number, isGood: boolean, bytes: number): void {
+  note(latencyMs: number, bytes: number, failure: string | null): void {
     this.latenciesMs.push(latencyMs);
     this.bytes += bytes;
-    if (!isGood) this.failed += 1;
+    if (failure === null) return;
+    this.failed += 1;
+    this.failure ??= failure;
   }
 
-  result(): LoadResult {
-    const { latenciesMs, failed, bytes } = this;
+  result(): WorkerResult {
+    const { latenciesMs, failed, failure, bytes } = this;
     const seconds = (performance.now() - this.startedAt) / 1000;
     return {
       requests: latenciesMs.length,
       failed,
+      failure,
       bytes,
       seconds,
       perSecond: latenciesMs.length / seconds,
@@ -53,7 +57,7 @@ class Turns {
   }
 }
 
-async function load(plan: LoadPlan): Promise<LoadResult> {
+async function load(plan: LoadPlan): Promise<WorkerResult> {
   const clients = Array.from(
     { length: plan.connections },
     (_, index) =>
@@ -66,13 +70,14 @@ async function load(plan: LoadPlan): Promise<LoadResult> {
   try {
     const warmUp = plan.warmUpPaths ?? plan.paths;
     if (plan.warmUpSeconds > 0) await run(clients, plan, new Turns(warmUp, false), plan.warmUpSeconds);
+    process.send?.({ begins: true });
     return await run(clients, plan, new Turns(plan.paths, plan.once ?? false), plan.seconds);
   } finally {
     await Promise.all(clients.map((client) => client.destroy()));
   }
 }
 
-async function run(clients: Client[], plan: LoadPlan, turns: Turns, seconds: number): Promise<LoadResult> {
+async function run(clients: Client[], plan: LoadPlan, turns: Turns, seconds: number): Promise<WorkerResult> {
   const measurement = new Measurement();
   const endAt = performance.now() + seconds * 1000;
   await Promise.all(
@@ -94,8 +99,8 @@ function request(client: Client, plan: LoadPlan, path: string, measurement: Meas
   let status = 0;
   let bytes = 0;
   return new Promise((resolve) => {
-    const end = (isGood: boolean) => {
-      measurement.note(performance.now() - sentAt, isGood, bytes);
+    const end = (failure: string | null) => {
+      measurement.note(performance.now() - sentAt, bytes, failure);
       resolve();
     };
     client.dispatch(
@@ -106,19 +111,18 @@ function request(client: Client, plan: LoadPlan, path: string, measurement: Meas
         body: plan.body ?? null,
       },
       {
+        // Undici takes no handler without it.
+        onRequestStart: () => undefined,
         onResponseStart: (_controller, statusCode) => void (status = statusCode),
         onResponseData: (_controller, chunk) => void (bytes += chunk.length),
-        onResponseEnd: () => end(status === plan.expects),
-        onResponseError: () => end(false),
+        onResponseEnd: () => end(status === plan.expects ? null : `status ${status}`),
+        onResponseError: (_controller, error) => end(error.message),
       },
     );
   });
 }
 
 process.on('message', (plan: LoadPlan) => {
-  load(plan).then(
-    (result) => process.send?.(result),
-    (error: Error) => process.send?.({ error: error.message }),
-  );
+  void load(plan).then((result) => process.send?.(result));
 });
 process.once('disconnect', () => process.exit(0));

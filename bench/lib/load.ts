@@ -1,6 +1,8 @@
-import { at } from './project.ts';
 import { Child } from './child.ts';
+import { at } from './project.ts';
 import { CONNECTIONS, SECONDS, WARM_UP_SECONDS } from './settings.ts';
+
+const PATIENCE_MS = 60_000;
 
 export interface LoadPlan {
   /** Connections are dealt out to them in turn. */
@@ -22,9 +24,12 @@ export interface LoadPlan {
   readonly seconds: number;
 }
 
-export interface LoadResult {
+/** What the worker saw. */
+export interface WorkerResult {
   readonly requests: number;
   readonly failed: number;
+  /** Of the first that failed. */
+  readonly failure: string | null;
   readonly bytes: number;
   readonly seconds: number;
   readonly perSecond: number;
@@ -34,24 +39,37 @@ export interface LoadResult {
 
 export type Wish = Pick<LoadPlan, 'paths'> & Partial<Omit<LoadPlan, 'origins'>>;
 
+/** What is put under load, with the process that its CPU time is read from. */
+export interface Target {
+  readonly url: string;
+  readonly child: Child;
+}
+
+export interface LoadResult extends WorkerResult {
+  /** Of all targets together; what others do on the machine changes it little. */
+  readonly cpuMicrosPerRequest: number;
+}
+
 /** Load from one process, against one or several servers of the same kind. @throws when an answer was not the expected one */
-export async function putUnderLoad(origins: readonly string[], wish: Wish, logPath: string): Promise<LoadResult> {
+export async function putUnderLoad(targets: readonly Target[], wish: Wish, logPath: string): Promise<LoadResult> {
   const plan: LoadPlan = {
     expects: 200,
     connections: CONNECTIONS,
     warmUpSeconds: WARM_UP_SECONDS,
     seconds: SECONDS,
     ...wish,
-    origins,
+    origins: targets.map(({ url }) => url),
   };
   const worker = Child.spawn([at('bench/lib/load-worker.ts')], {}, logPath);
+  const withinMs = (plan.warmUpSeconds + plan.seconds) * 1000 + PATIENCE_MS;
+  const cpuSeconds = () => targets.reduce((sum, { child }) => sum + (child.cpuSeconds() ?? Number.NaN), 0);
   try {
-    const withinMs = (plan.warmUpSeconds + plan.seconds + 60) * 1000;
-    const answer = await worker.ask<LoadResult | { error: string }>(plan, withinMs);
-    if ('error' in answer) throw new Error(answer.error);
-    if (answer.failed > 0)
-      throw new Error(`${answer.failed} of ${answer.requests} requests were not answered as they should`);
-    return answer;
+    await worker.ask<{ begins: true }>(plan, withinMs);
+    const before = cpuSeconds();
+    const result = await worker.next<WorkerResult>(withinMs);
+    const { requests, failed, failure } = result;
+    if (failed > 0) throw new Error(`${failed} of ${requests} requests failed: ${failure}`);
+    return { ...result, cpuMicrosPerRequest: ((cpuSeconds() - before) * 1e6) / requests };
   } finally {
     await worker.stop();
   }

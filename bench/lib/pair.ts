@@ -32,11 +32,20 @@ export async function loadPair({
     name,
     start,
     stays,
-    measure: (server) => lab.load([server.url], wish),
-    tell: ({ perSecond, p50Ms, p99Ms }) =>
-      `${rounded(perSecond)}/s, p50 ${rounded(p50Ms)} ms, p99 ${rounded(p99Ms)} ms`,
+    measure: (server) => lab.load([server], wish),
+    tell: tellLoad,
   });
   return alternate(title, contender('service', service), contender('yardstick', yardstick));
+}
+
+export function tellLoad({ perSecond, p50Ms, p99Ms, cpuMicrosPerRequest }: LoadResult): string {
+  const times = `p50 ${rounded(p50Ms)} ms, p99 ${rounded(p99Ms)} ms`;
+  return `${rounded(perSecond)}/s, ${times}, ${rounded(cpuMicrosPerRequest)} µs of CPU each`;
+}
+
+/** For whoever wants to know on a busy machine: CPU time of one request, yardstick ÷ service. */
+export function cpuFigure(what: string, { ours, theirs }: PairResult): Figure {
+  return ratioFigure(what, null, theirs.map(cpu), ours.map(cpu), 'µs');
 }
 
 export function throughputFigure(what: string, goal: Goal | null, { ours, theirs }: PairResult): Figure {
@@ -62,6 +71,10 @@ export async function requireSameAnswers(
 
 function perSecond(result: LoadResult): number {
   return result.perSecond;
+}
+
+function cpu(result: LoadResult): number {
+  return result.cpuMicrosPerRequest;
 }
 
 function p99(result: LoadResult): number {

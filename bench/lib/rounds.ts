@@ -1,11 +1,11 @@
 import type { Server } from './lab.ts';
-import { rounded, say } from './progress.ts';
+import { say } from './progress.ts';
 import { ROUNDS } from './settings.ts';
 
 export interface Contender<T> {
   readonly name: string;
-  /** Starts what is measured; `stay` is for those that may run on, idle, while the other one is measured. */
   start(): Promise<Server>;
+  /** It may run on, idle, while the other one is measured; else it is started anew for each round. */
   readonly stays: boolean;
   measure(server: Server, round: number): Promise<T>;
   tell(result: T): string;
@@ -42,10 +42,8 @@ class Turn<T> {
   async take(where: string, round: number): Promise<T> {
     const { contender } = this;
     this.server ??= await contender.start();
-    const cpuBefore = this.server.child.cpuSeconds();
     const result = await contender.measure(this.server, round);
-    const cpu = cpuBefore === null ? '' : `, ${rounded((this.server.child.cpuSeconds() ?? 0) - cpuBefore)} s of CPU`;
-    say(`${where}, ${contender.name}: ${contender.tell(result)}${cpu}`);
+    say(`${where}, ${contender.name}: ${contender.tell(result)}`);
     if (!contender.stays) await this.end();
     return result;
   }
