@@ -143,9 +143,11 @@ export class MachineObserver {
       retirePlacement,
       retiring.map(({ id }) => ({ placementId: id })),
     );
+    const ends = new Map(comparison.changed.map(({ placement, machine }) => [placement.instanceId, machine.reclaimAt]));
     await this.jobs.enqueueAll(
       reconcileInstance,
       instancesOf(comparison).map((instanceId) => ({ instanceId })),
+      ({ instanceId }) => ends.get(instanceId) ?? null,
     );
   }
 }
