@@ -8,7 +8,7 @@ import { workSignals } from '../platform/telemetry/work-signals.js';
 import { webhookBody } from '../webhooks/domain/payload.js';
 import { Outbox } from '../webhooks/outbox.js';
 import type { Change, EventDraft } from './domain/change.js';
-import { type Instance, isMigrations, statusOf } from './domain/instance.js';
+import { type Instance, isMigrations, machineDeadlineOf, statusOf } from './domain/instance.js';
 import type { Placement } from './domain/placement.js';
 import { migrateInstance, reconcileInstance, retirePlacement } from './instances.jobs.js';
 import { InstancesRepository } from './instances.repository.js';
@@ -81,8 +81,8 @@ export class InstanceRecorder {
 
   private async wake(before: Instance, after: Instance, tx: Tx): Promise<void> {
     const payload = { instanceId: after.id };
-    if (isDue(after))
-      await this.jobs.enqueue(isMigrations(after.phase) ? migrateInstance : reconcileInstance, payload, tx);
+    const job = isMigrations(after.phase) ? migrateInstance : reconcileInstance;
+    if (isDue(after)) await this.jobs.enqueue(job, payload, tx, machineDeadlineOf(after));
     if (endsRecovery(before, after)) await this.jobs.enqueue(migrateInstance, payload, tx);
   }
 

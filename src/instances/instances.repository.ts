@@ -38,15 +38,11 @@ export class InstancesRepository {
    */
   async makeDue(ids: readonly string[], now: Date, tx: Tx): Promise<void> {
     if (ids.length === 0) return;
-    await tx.instance.updateMany({
-      where: {
-        id: { in: [...ids] },
-        phase: { in: [...AT_REST_UNTIL_NEWS] },
-        OR: [{ nextCheckAt: null }, { nextCheckAt: { lte: now } }],
-      },
-      // The version as well: what somebody decided without this news must not be recorded.
-      data: { nextCheckAt: now, version: { increment: 1 } },
-    });
+    // The version as well: what somebody decided without this news must not be recorded.
+    await tx.$executeRaw`
+      UPDATE instances SET next_check_at = ${now}, version = version + 1
+       WHERE id = ANY(${[...ids]}::text[]) AND phase = ANY(${[...AT_REST_UNTIL_NEWS]}::text[])
+         AND (next_check_at IS NULL OR next_check_at <= ${now})`;
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Instance | null> {

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Placement } from '../instances/domain/placement.js';
+import type { LivePlacement } from '../instances/domain/placement.js';
 import { reconcileInstance, retirePlacement } from '../instances/instances.jobs.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
 import { PlacementsRepository } from '../instances/placements.repository.js';
@@ -9,9 +9,10 @@ import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { type HeldLease, Leases } from '../platform/database/leases.js';
 import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { inTurns } from '../platform/in-turns.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { workSignals } from '../platform/telemetry/work-signals.js';
-import { compareListing, type Comparison } from './domain/compare-listing.js';
+import { compareListing, type Comparison, indexMachines } from './domain/compare-listing.js';
 import { quickPauseMs, sweepPauseMs } from './domain/sweep-pace.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { SweepRepository } from './sweep.repository.js';
@@ -84,11 +85,11 @@ export class MachineObserver {
       listing === null ? quickPauseMs(this.machines, this.settings) : sweepPauseMs(live, this.machines, this.settings);
     this.dueAt = this.sweptAt + pauseMs;
     if (listing === null) return;
-    const comparison = compareListing(live, listing.machines, listing.complete, startedAt);
+    const comparison = await this.compare(live, listing, startedAt);
     if (!(await this.record(lease, comparison, listing, startedAt)))
       return workSignals.overtaken.tell({ record: 'listing' });
     await this.wake(comparison);
-    if (listing.complete) await this.orphans.sweep(listing.machines, startedAt);
+    if (listing.complete) await this.orphans.sweep(listing.machines, live, startedAt);
   }
 
   /** A listing that failed says nothing at all. */
@@ -100,6 +101,17 @@ export class MachineObserver {
       this.logger.warn({ reason: error.message }, 'the listing failed; nothing is concluded from it');
       return null;
     }
+  }
+
+  private async compare(
+    live: readonly LivePlacement[],
+    { machines, complete }: MachineListing,
+    startedAt: Date,
+  ): Promise<Comparison> {
+    const index = indexMachines(machines);
+    const parts: Comparison[] = [];
+    await inTurns(live, (some) => parts.push(compareListing(some, index, complete, startedAt)));
+    return { changed: parts.flatMap(({ changed }) => changed), missing: parts.flatMap(({ missing }) => missing) };
   }
 
   private async record(
@@ -131,14 +143,16 @@ export class MachineObserver {
       retirePlacement,
       retiring.map(({ id }) => ({ placementId: id })),
     );
+    const ends = new Map(comparison.changed.map(({ placement, machine }) => [placement.instanceId, machine.reclaimAt]));
     await this.jobs.enqueueAll(
       reconcileInstance,
       instancesOf(comparison).map((instanceId) => ({ instanceId })),
+      ({ instanceId }) => ends.get(instanceId) ?? null,
     );
   }
 }
 
-function concerned({ changed, missing }: Comparison): Placement[] {
+function concerned({ changed, missing }: Comparison): LivePlacement[] {
   return [...changed.map(({ placement }) => placement), ...missing];
 }
 
@@ -147,7 +161,7 @@ function instancesOf(comparison: Comparison): string[] {
   return [...new Set(wanted.map(({ instanceId }) => instanceId))];
 }
 
-function isRetiring(placement: Placement): boolean {
+function isRetiring(placement: LivePlacement): boolean {
   return placement.state === 'retiring';
 }
 

@@ -2,14 +2,18 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { InstanceRecorder } from '../instances/instance-recorder.js';
 import { InstancesRepository } from '../instances/instances.repository.js';
+import type { LivePlacement } from '../instances/domain/placement.js';
 import { type Machine, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import { inTurns } from '../platform/in-turns.js';
 import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
-import { findOrphans, type OrphanSighting } from './domain/find-orphans.js';
+import { type Claim, claimsOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
 import { OrphansRepository } from './orphans.repository.js';
+
+const NO_CLAIMS: ReadonlyMap<string, Claim> = new Map();
 
 /** Removes machines under our own names that no row claims. Whatever else is in the account is never touched. */
 @Injectable()
@@ -35,12 +39,15 @@ export class OrphanSweeper {
     });
   }
 
-  /** Takes a complete listing; the claims are read after it, so that a machine bought meanwhile has its row. */
-  async sweep(machines: readonly Machine[], seenAt: Date): Promise<void> {
+  /**
+   * Takes a complete listing and what was live before it. What that does not claim is asked for after the listing, so that a
+   * machine bought meanwhile has its row.
+   */
+  async sweep(machines: readonly Machine[], live: readonly LivePlacement[], seenAt: Date): Promise<void> {
     const prefix = await this.identity.namePrefix();
-    const own = machines.filter(({ name }) => name.startsWith(prefix));
-    const claims = await this.orphans.readClaims(own.map(({ name }) => name));
-    const sightings = findOrphans(own, claims, prefix);
+    const suspects = await this.findSuspects(machines, live, prefix);
+    const claims = suspects.length === 0 ? NO_CLAIMS : await this.orphans.readClaims(suspects.map(({ name }) => name));
+    const sightings = findOrphans(suspects, claims, prefix);
     await this.orphans.forgetOthers(
       sightings.map(({ machine }) => machine.id),
       seenAt,
@@ -48,6 +55,17 @@ export class OrphanSweeper {
     if (sightings.length === 0) return;
     const due = await this.orphans.note(sightings, seenAt, addMs(seenAt, -this.settings.orphanGraceMs));
     for (const sighting of due.slice(0, this.settings.orphanMaxPerSweep)) await this.remove(sighting);
+  }
+
+  private async findSuspects(
+    machines: readonly Machine[],
+    live: readonly LivePlacement[],
+    prefix: string,
+  ): Promise<Machine[]> {
+    const known = claimsOf(live);
+    const suspects: Machine[] = [];
+    await inTurns(machines, (some) => suspects.push(...findOrphans(some, known, prefix).map(({ machine }) => machine)));
+    return suspects;
   }
 
   private async remove(orphan: OrphanSighting): Promise<void> {

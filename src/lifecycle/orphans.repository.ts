@@ -4,19 +4,25 @@ import type { Claim, OrphanSighting } from './domain/find-orphans.js';
 
 const LIVE = ['intended', 'confirmed', 'retiring'];
 
+interface ClaimRow {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly novitaId: string | null;
+  readonly state: string;
+}
+
 @Injectable()
 export class OrphansRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   /** What the rows say about machine names. */
   async readClaims(names: readonly string[]): Promise<ReadonlyMap<string, Claim>> {
-    const rows = await this.prisma.placement.findMany({
-      where: { uniqueName: { in: [...names] } },
-      select: { uniqueName: true, instanceId: true, state: true, novitaId: true },
-    });
+    const rows = await this.prisma.$queryRaw<ClaimRow[]>`
+      SELECT unique_name AS name, instance_id AS "instanceId", novita_id AS "novitaId", state
+        FROM placements WHERE unique_name = ANY(${[...names]}::text[])`;
     return new Map(
-      rows.map(({ uniqueName, instanceId, state, novitaId }) => [
-        uniqueName,
+      rows.map(({ name, instanceId, novitaId, state }) => [
+        name,
         { instanceId, novitaId, isLive: LIVE.includes(state) },
       ]),
     );

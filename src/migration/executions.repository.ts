@@ -7,6 +7,12 @@ import type { Execution, ExecutionState, ExecutionTrigger, Statistics } from './
 const OPEN = ['queued', 'running'];
 const SCHEDULE = 'migration';
 
+export interface DueInstance {
+  readonly instanceId: string;
+  /** As `machineDeadlineOf`. */
+  readonly deadline: Date | null;
+}
+
 @Injectable()
 export class ExecutionsRepository {
   constructor(private readonly prisma: PrismaService) {}
@@ -124,10 +130,12 @@ export class ExecutionsRepository {
     await tx.sweep.updateMany({ where: { name: SCHEDULE }, data: { nextAt: next } });
   }
 
-  /** Instances of the migration's that are due, and running ones whose machine has news that nobody took up. */
-  async listDueInstanceIds(now: Date, limit: number): Promise<string[]> {
-    const rows = await this.prisma.$queryRaw<{ id: string }[]>(Prisma.sql`
-      (SELECT id FROM instances WHERE phase IN ('exited', 'migrating') AND next_check_at <= ${now} LIMIT ${limit})
+  /** Instances of the migration's that are due, and running ones whose machine has news that nobody took up; those first whose machine ends first. */
+  async listDue(now: Date, limit: number): Promise<DueInstance[]> {
+    return this.prisma.$queryRaw<DueInstance[]>(Prisma.sql`
+      SELECT instance.id AS "instanceId", COALESCE(notice_deadline_at, lost_at) AS deadline FROM (
+      (SELECT id FROM instances WHERE phase IN ('exited', 'migrating') AND next_check_at <= ${now}
+        ORDER BY COALESCE(notice_deadline_at, lost_at) LIMIT ${limit})
       UNION
       (SELECT i.id FROM placements p JOIN instances i ON i.id = p.instance_id AND i.current_placement_id = p.id
         WHERE p.state = 'confirmed' AND (p.seen_spot_status IN ('notified', 'reclaiming') OR p.seen_status = 'migrating')
@@ -139,8 +147,9 @@ export class ExecutionsRepository {
       UNION
       (SELECT a.instance_id FROM migration_attempts a JOIN instances i ON i.id = a.instance_id
         WHERE a.state = 'open' AND (i.phase IN ('stopping', 'stopped', 'failed', 'deleting', 'deleted')
-           OR (i.phase = 'running' AND (a.cause <> 'notice' OR i.replace_by IS NULL))) LIMIT ${limit})`);
-    return rows.map(({ id }) => id);
+           OR (i.phase = 'running' AND (a.cause <> 'notice' OR i.replace_by IS NULL))) LIMIT ${limit})
+      ) AS due JOIN instances AS instance ON instance.id = due.id
+      ORDER BY deadline NULLS LAST LIMIT ${limit}`);
   }
 
   async countInstances(): Promise<number> {

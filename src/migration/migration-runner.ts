@@ -214,7 +214,7 @@ export class MigrationRunner {
   }
 
   private async isAnyDue(now: Date): Promise<boolean> {
-    return (await this.executions.listDueInstanceIds(now, 1)).length > 0;
+    return (await this.executions.listDue(now, 1)).length > 0;
   }
 
   private async end(execution: Execution, state: 'completed' | 'failed', now: Date): Promise<void> {

@@ -37,10 +37,12 @@ export class MigrationSchedule {
     if (this.looking) return;
     this.looking = true;
     try {
-      const ids = await this.executions.listDueInstanceIds(this.clock.now(), AT_ONCE);
+      const due = await this.executions.listDue(this.clock.now(), AT_ONCE);
+      const deadlines = new Map(due.map(({ instanceId, deadline }) => [instanceId, deadline]));
       await this.jobs.enqueueAll(
         migrateInstance,
-        ids.map((instanceId) => ({ instanceId })),
+        due.map(({ instanceId }) => ({ instanceId })),
+        ({ instanceId }) => deadlines.get(instanceId) ?? null,
       );
     } catch (error) {
       this.note(error);

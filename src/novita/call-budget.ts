@@ -9,6 +9,8 @@ import { GateRepository, type GateState } from './gate.repository.js';
 const MAX_WAIT_MS: Record<Lane, number> = { urgent: 30_000, order: 20_000, sweep: 10_000 };
 /** Part of the burst that each lane leaves to those before it. */
 const RESERVE: Record<Lane, number> = { urgent: 0, order: 0.2, sweep: 0.4 };
+/** After this part of its wait a call leaves nothing to others any more: no lane may be without a turn for as long as another is busy. */
+const PATIENCE = 0.5;
 const FAILURES_TO_OPEN = 5;
 const PAUSE_WITHOUT_RETRY_AFTER_SECONDS = 2;
 const MAX_PAUSE_SECONDS = 120;
@@ -36,9 +38,11 @@ export class CallBudget {
 
   /** Waits for a turn. @throws NovitaError, never sent, when the lane's patience ends or the circuit is open. */
   async take(lane: Lane, call: string): Promise<void> {
-    const giveUpAt = performance.now() + MAX_WAIT_MS[lane];
+    const since = performance.now();
+    const giveUpAt = since + MAX_WAIT_MS[lane];
     for (;;) {
-      const waitMs = await this.tryTake(lane, call);
+      const isStarving = performance.now() - since > MAX_WAIT_MS[lane] * PATIENCE;
+      const waitMs = await this.tryTake(isStarving ? 0 : RESERVE[lane], call);
       if (waitMs === 0) return;
       if (performance.now() + waitMs > giveUpAt) throw new NovitaError('rate-limited', 'not-sent', call);
       await sleep(waitMs);
@@ -71,12 +75,12 @@ export class CallBudget {
     return { ...state, isOpen: state.consecutiveFailures >= FAILURES_TO_OPEN };
   }
 
-  private async tryTake(lane: Lane, call: string): Promise<number> {
+  private async tryTake(reserve: number, call: string): Promise<number> {
     const { burst, perSecond } = this;
     const answer = await this.gate.take({
       burst,
       perSecond,
-      needed: 1 + RESERVE[lane] * (burst - 1),
+      needed: 1 + reserve * (burst - 1),
       failuresToOpen: FAILURES_TO_OPEN,
     });
     if (answer.kind === 'taken') {

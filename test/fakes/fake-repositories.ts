@@ -5,6 +5,7 @@ import {
   IN_MOTION,
   type Instance,
   isMigrations,
+  machineDeadlineOf,
   type Phase,
 } from '../../src/instances/domain/instance.js';
 import { isLive, isReclaimAnnounced, type Placement } from '../../src/instances/domain/placement.js';
@@ -17,7 +18,7 @@ import type { SweepRepository } from '../../src/lifecycle/sweep.repository.js';
 import type { AttemptsRepository } from '../../src/migration/attempts.repository.js';
 import type { Attempt } from '../../src/migration/domain/attempt.js';
 import type { History } from '../../src/migration/domain/decide-move.js';
-import type { ExecutionsRepository } from '../../src/migration/executions.repository.js';
+import type { DueInstance, ExecutionsRepository } from '../../src/migration/executions.repository.js';
 import type { HeldLease, Leases } from '../../src/platform/database/leases.js';
 import type { Tx, UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { type Offer, placeOf } from '../../src/pricing/domain/offer.js';
@@ -240,18 +241,18 @@ export class FakeAttempts implements Pick<
 }
 
 /** The migration's side of looking for due work, as the one query of the executions' repository does it. */
-export class FakeMigrationDue implements Pick<ExecutionsRepository, 'listDueInstanceIds'> {
+export class FakeMigrationDue implements Pick<ExecutionsRepository, 'listDue'> {
   constructor(
     private readonly database: FakeDatabase,
     private readonly actor: Actor,
   ) {}
 
-  async listDueInstanceIds(now: Date, limit: number): Promise<string[]> {
+  async listDue(now: Date, limit: number): Promise<DueInstance[]> {
     return this.database.query(this.actor, 'due migrations', () =>
       [...this.database.instances.values()]
         .filter((instance) => isDueForMigration(this.database, instance, now))
         .slice(0, limit)
-        .map(({ id }) => id),
+        .map((instance) => ({ instanceId: instance.id, deadline: machineDeadlineOf(instance) })),
     );
   }
 }

@@ -51,9 +51,9 @@ describe('what the migration finds due in the rows', () => {
     await new InstancesRepository(prisma).insert(instance, prisma);
     await new PlacementsRepository(prisma).insert(placement, prisma);
 
-    const due = await new ExecutionsRepository(prisma).listDueInstanceIds(at(0), 10);
+    const due = await new ExecutionsRepository(prisma).listDue(at(0), 10);
 
-    expect(due).toEqual(isDue ? [instance.id] : []);
+    expect(due.map(({ instanceId }) => instanceId)).toEqual(isDue ? [instance.id] : []);
     // The rule in SQL and the one in code are the same rule.
     expect(isReclaimAnnounced(placement, instance.phaseSince) && instance.noticePlacementId === null).toBe(isDue);
   });

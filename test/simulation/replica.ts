@@ -173,10 +173,10 @@ export class Replica {
 
   /** As the migration's schedule does. */
   async wakeDueMigrations(): Promise<void> {
-    const ids = await this.dueMigrations.listDueInstanceIds(this.database.scheduler.now(), 100);
+    const due = await this.dueMigrations.listDue(this.database.scheduler.now(), 100);
     await this.parts.jobs.enqueueAll(
       migrateInstance,
-      ids.map((instanceId) => ({ instanceId })),
+      due.map(({ instanceId }) => ({ instanceId })),
     );
   }
 

@@ -227,3 +227,11 @@ export function isMigrations(phase: Phase): boolean {
 export function isRecovering(instance: Instance): boolean {
   return instance.lostAt !== null && instance.desired === 'running';
 }
+
+/**
+ * Until when something has to be done about the instance's machine, for the order in which that is done: its announced end, or
+ * when it was lost. Null: nothing presses.
+ */
+export function machineDeadlineOf({ noticeDeadlineAt, lostAt }: Instance): Date | null {
+  return noticeDeadlineAt ?? lostAt;
+}

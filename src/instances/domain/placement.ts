@@ -44,6 +44,23 @@ export interface Placement {
   readonly updatedAt: Date;
 }
 
+/** What a listing of all machines is compared with. */
+export type LivePlacement = Pick<
+  Placement,
+  | 'id'
+  | 'instanceId'
+  | 'uniqueName'
+  | 'state'
+  | 'billingMode'
+  | 'novitaId'
+  | 'seenStatus'
+  | 'seenError'
+  | 'seenSpotStatus'
+  | 'seenReclaimAt'
+  | 'missingSince'
+  | 'createdAt'
+>;
+
 /** May still exist upstream, so may still bill. */
 export function isLive(placement: Placement): boolean {
   return placement.state === 'intended' || placement.state === 'confirmed' || placement.state === 'retiring';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { aPlacement, seconds } from '../../../test/builders/an-instance.js';
 import type { Machine } from '../../novita/novita-client.js';
-import { compareListing } from './compare-listing.js';
+import { compareListing, indexMachines } from './compare-listing.js';
 import { findOrphans } from './find-orphans.js';
 
 function aMachine(overrides: Partial<Machine> = {}): Machine {
@@ -22,31 +22,39 @@ function aMachine(overrides: Partial<Machine> = {}): Machine {
 
 describe('a listing beside the rows', () => {
   it('says nothing about what looks as it did', () => {
-    expect(compareListing([aPlacement()], [aMachine()], true, seconds(60))).toEqual({ changed: [], missing: [] });
+    expect(compareListing([aPlacement()], indexMachines([aMachine()]), true, seconds(60))).toEqual({
+      changed: [],
+      missing: [],
+    });
   });
 
   it('misses nothing when it is not complete', () => {
-    expect(compareListing([aPlacement()], [], false, seconds(60)).missing).toEqual([]);
-    expect(compareListing([aPlacement()], [], true, seconds(60)).missing).toHaveLength(1);
+    expect(compareListing([aPlacement()], indexMachines([]), false, seconds(60)).missing).toEqual([]);
+    expect(compareListing([aPlacement()], indexMachines([]), true, seconds(60)).missing).toHaveLength(1);
   });
 
   it('does not miss what was bought after it was begun', () => {
     const placement = aPlacement({ createdAt: seconds(61) });
 
-    expect(compareListing([placement], [], true, seconds(60)).missing).toEqual([]);
+    expect(compareListing([placement], indexMachines([]), true, seconds(60)).missing).toEqual([]);
   });
 
   it('finds a machine whose id is not known by its name, the oldest of several', () => {
     const placement = aPlacement({ novitaId: null });
     const machines = [aMachine({ id: 'newer', createdAt: seconds(9) }), aMachine({ id: 'older' })];
 
-    const { changed } = compareListing([placement], machines, true, seconds(60));
+    const { changed } = compareListing([placement], indexMachines(machines), true, seconds(60));
 
     expect(changed.map(({ machine }) => machine.id)).toEqual(['older']);
   });
 
   it('takes no other machine of the name once the id is known', () => {
-    const { missing, changed } = compareListing([aPlacement()], [aMachine({ id: 'other' })], true, seconds(60));
+    const { missing, changed } = compareListing(
+      [aPlacement()],
+      indexMachines([aMachine({ id: 'other' })]),
+      true,
+      seconds(60),
+    );
 
     expect(changed).toEqual([]);
     expect(missing).toHaveLength(1);

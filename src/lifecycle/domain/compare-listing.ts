@@ -1,8 +1,8 @@
-import type { Placement } from '../../instances/domain/placement.js';
+import type { LivePlacement } from '../../instances/domain/placement.js';
 import type { Machine } from '../../novita/novita-client.js';
 
 export interface Sighting {
-  readonly placement: Placement;
+  readonly placement: LivePlacement;
   readonly machine: Machine;
 }
 
@@ -10,24 +10,40 @@ export interface Comparison {
   /** Machines of ours that look different from what the rows say. */
   readonly changed: readonly Sighting[];
   /** Placements that a complete listing did not show. */
-  readonly missing: readonly Placement[];
+  readonly missing: readonly LivePlacement[];
+}
+
+/** The machines of a listing by what placements know them by. */
+export interface Index {
+  readonly byId: ReadonlyMap<string, Machine>;
+  /** The oldest of each name. */
+  readonly byName: ReadonlyMap<string, Machine>;
+}
+
+export function indexMachines(machines: readonly Machine[]): Index {
+  const byId = new Map<string, Machine>();
+  const byName = new Map<string, Machine>();
+  for (const machine of machines) {
+    if (machine.status === 'removed') continue;
+    byId.set(machine.id, machine);
+    const other = byName.get(machine.name);
+    if (other === undefined || age(machine) < age(other)) byName.set(machine.name, machine);
+  }
+  return { byId, byName };
 }
 
 /**
- * Compares a listing with the placements that may exist. Machines are matched by id; before the id is known by the unique
- * name, the oldest of several. What an incomplete listing does not show is not missing.
+ * Compares a listing with placements that may exist. Machines are matched by id; before the id is known by the unique name,
+ * the oldest of several. What an incomplete listing does not show is not missing.
  */
 export function compareListing(
-  placements: readonly Placement[],
-  machines: readonly Machine[],
+  placements: readonly LivePlacement[],
+  { byId, byName }: Index,
   complete: boolean,
   startedAt: Date,
 ): Comparison {
-  const present = machines.filter(({ status }) => status !== 'removed');
-  const byId = new Map(present.map((machine) => [machine.id, machine]));
-  const byName = oldestByName(present);
   const changed: Sighting[] = [];
-  const missing: Placement[] = [];
+  const missing: LivePlacement[] = [];
   for (const placement of placements) {
     const machine = placement.novitaId === null ? byName.get(placement.uniqueName) : byId.get(placement.novitaId);
     if (machine === undefined) {
@@ -39,20 +55,11 @@ export function compareListing(
   return { changed, missing };
 }
 
-function oldestByName(machines: readonly Machine[]): Map<string, Machine> {
-  const oldest = new Map<string, Machine>();
-  for (const machine of machines) {
-    const other = oldest.get(machine.name);
-    if (other === undefined || age(machine) < age(other)) oldest.set(machine.name, machine);
-  }
-  return oldest;
-}
-
 function age({ createdAt }: Machine): number {
   return createdAt?.getTime() ?? 0;
 }
 
-function looksDifferent(placement: Placement, machine: Machine): boolean {
+function looksDifferent(placement: LivePlacement, machine: Machine): boolean {
   return (
     placement.novitaId === null ||
     placement.missingSince !== null ||

@@ -1,3 +1,4 @@
+import type { LivePlacement } from '../../instances/domain/placement.js';
 import type { Machine } from '../../novita/novita-client.js';
 
 /** What the rows say about a machine name of ours. */
@@ -11,6 +12,12 @@ export interface OrphanSighting {
   readonly machine: Machine;
   /** The instance the name was once made for, when there is one. */
   readonly instanceId: string | null;
+}
+
+export function claimsOf(live: readonly LivePlacement[]): ReadonlyMap<string, Claim> {
+  return new Map(
+    live.map(({ uniqueName, instanceId, novitaId }) => [uniqueName, { instanceId, novitaId, isLive: true }]),
+  );
 }
 
 /**

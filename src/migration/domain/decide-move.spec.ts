@@ -62,8 +62,23 @@ function job(state: MigrationJob['state']): MigrationJob {
 }
 
 describe('decideMove of a lost instance', () => {
-  it('reads the machine itself before anything is sent', () => {
-    expect(decideMove(facts({ look: null }), at(1), LIMITS)).toEqual({ kind: 'look' });
+  it('starts it on what the listing says, without spending a call on a look', () => {
+    const move = decideMove(facts({ look: null }), at(1), LIMITS);
+
+    expect(move).toMatchObject({ kind: 'call', means: 'start', because: 'reclaimed' });
+  });
+
+  it.each<[string, Partial<Facts>]>([
+    ['a start came to nothing', { attempt: tried('start') }],
+    [
+      'the listing contradicts itself',
+      { placements: [reclaimed({ seenSpotStatus: 'notified', seenReclaimAt: at(600) })] },
+    ],
+    ['the listing shows it running', { placements: [reclaimed({ seenStatus: 'running', seenSpotStatus: 'running' })] }],
+    ['the listing shows it on its way', { placements: [reclaimed({ seenStatus: 'stopping' })] }],
+    ['the listing lacks it', { placements: [reclaimed({ missingSince: at(1), missingAt: at(11) })] }],
+  ])('reads the machine itself before anything else is done, where %s', (_name, overrides) => {
+    expect(decideMove(facts({ look: null, ...overrides }), at(12), LIMITS)).toEqual({ kind: 'look' });
   });
 
   it.each<[string, Attempt | null, object]>([

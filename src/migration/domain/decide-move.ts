@@ -86,8 +86,21 @@ function decideLost(facts: Facts, now: Date, limits: MoveLimits): Move {
     return { kind: 'wait', until: brakeUntil, because: 'brake-after-repeated-loss' };
   const placement = currentOf(facts);
   if (!isKnownUpstream(placement)) return { kind: 'elsewhere', because: 'no-machine-left' };
-  if (facts.look === null) return { kind: 'look' };
-  return decideByLook(facts, placement, placement.novitaId, now, limits);
+  if (facts.look !== null) return decideByLook(facts, placement, placement.novitaId, now, limits);
+  const because = attempt === null || attempt.tried.length === 0 ? lossInListing(facts, placement) : null;
+  return because === null
+    ? { kind: 'look' }
+    : { kind: 'call', means: 'start', placement, novitaId: placement.novitaId, because };
+}
+
+/**
+ * What the listing says is enough for a first start, which upstream itself refuses unless the machine has exited and no job is
+ * at work on it: where a whole zone is taken back at once, a look at each machine would spend half of the calls.
+ */
+function lossInListing(facts: Facts, placement: Placement): 'reclaimed' | 'interrupted' | null {
+  const seen = isMissingInListing(placement) ? null : observationOf(placement, facts.sweptAt);
+  const situation = classify(seen ?? 'unreadable', recordsOf(facts, placement));
+  return situation.kind === 'reclaimed' || situation.kind === 'interrupted' ? situation.kind : null;
 }
 
 function decideByLook(facts: Facts, placement: Placement, novitaId: string, now: Date, limits: MoveLimits): Move {

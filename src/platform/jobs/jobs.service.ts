@@ -6,6 +6,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
+import { priorityOf } from './urgency.js';
 
 type Handler = (payload: object) => Promise<unknown>;
 
@@ -67,16 +68,21 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
-  async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx): Promise<void> {
-    await this.boss.send(job.name, payload, { singletonKey: job.keyOf(payload), db: fromPrisma(tx) });
+  async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx, deadline: Date | null = null): Promise<void> {
+    const options = { singletonKey: job.keyOf(payload), priority: priorityOf(deadline) };
+    await this.boss.send(job.name, payload, { ...options, db: fromPrisma(tx) });
   }
 
   /** For sweeps, which found the work in the rows: one insert for all. */
-  async enqueueAll<P extends object>(job: Job<P>, payloads: readonly P[]): Promise<void> {
+  async enqueueAll<P extends object>(
+    job: Job<P>,
+    payloads: readonly P[],
+    deadlineOf: (payload: P) => Date | null = () => null,
+  ): Promise<void> {
     if (payloads.length === 0 || !this.running) return;
     await this.boss.insert(
       job.name,
-      payloads.map((data) => ({ data, singletonKey: job.keyOf(data) })),
+      payloads.map((data) => ({ data, singletonKey: job.keyOf(data), priority: priorityOf(deadlineOf(data)) })),
     );
   }
 
