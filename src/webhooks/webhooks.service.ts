@@ -15,7 +15,7 @@ import type { Outcome } from './domain/outcome.js';
 import { sampleBody } from './domain/payload.js';
 import { makeSecret } from './domain/signature.js';
 import { EndpointsRepository } from './endpoints.repository.js';
-import { SecretBox } from './secret-box.js';
+import { SecretBox } from '../platform/secrets/secret-box.js';
 import { WebhookSender } from './webhook-sender.js';
 import { TooManyWebhooks, WebhookNotFound, WebhookOfInstances } from './webhooks.errors.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
-import { Settings } from '../platform/config.js';
+import { Settings } from '../config.js';
 import { SecretKeyRepository } from './secret-key.repository.js';
 
 const IV_BYTES = 12;
