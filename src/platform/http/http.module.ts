@@ -9,6 +9,7 @@ import { HttpSchedule } from './http.schedule.js';
 import { Idempotency } from './idempotency/idempotency.js';
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
 import { QuotaRepository } from './rate-limit/quota.repository.js';
+import { SharedRateLimits } from './rate-limit/shared-rate-limits.js';
 
 /** What of the HTTP rules needs the database: the audit trail, kept answers, and limits that all replicas share. */
 @Global()
@@ -22,8 +23,9 @@ import { QuotaRepository } from './rate-limit/quota.repository.js';
     Idempotency,
     IdempotencyRepository,
     QuotaRepository,
+    SharedRateLimits,
     { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
   ],
-  exports: [AuditTrail, Idempotency, QuotaRepository],
+  exports: [AuditTrail, Idempotency, SharedRateLimits],
 })
 export class HttpModule {}
