@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { ConnectionVault } from './connection-vault.js';
 import { InstanceEventsController } from './instance-events.controller.js';
 import { InstanceRecorder } from './instance-recorder.js';
 import { InstancesController } from './instances.controller.js';
@@ -13,7 +14,15 @@ import { StartTimes } from './start-times.js';
 @Module({
   imports: [EventsModule, WebhooksModule],
   controllers: [InstanceEventsController, InstancesController],
-  providers: [InstanceRecorder, InstancesRepository, InstancesService, Outcomes, PlacementsRepository, StartTimes],
+  providers: [
+    ConnectionVault,
+    InstanceRecorder,
+    InstancesRepository,
+    InstancesService,
+    Outcomes,
+    PlacementsRepository,
+    StartTimes,
+  ],
   exports: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository],
 })
 export class InstancesModule {}
