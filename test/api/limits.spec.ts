@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { World } from '../support/world.js';
 import { listAs, storm } from './storm.js';
-import { BOOTSTRAP, makeKey } from './teams.js';
+import { formatApiKey } from '../../src/platform/http/auth/api-key.js';
+import { bearer, BOOTSTRAP, makeKey } from './teams.js';
 
 const LIMIT = 200;
 const REPLICAS = 4;
@@ -18,6 +19,7 @@ describe('rate limits', () => {
       env: {
         BOOTSTRAP_ADMIN_KEY: BOOTSTRAP,
         RATE_LIMIT_ENABLED: 'true',
+        TRUSTED_PROXIES: '127.0.0.1',
         RATE_LIMIT_STATUS_PER_MINUTE: '100000',
         RATE_LIMIT_GENERAL_PER_HOUR: String(LIMIT),
       },
@@ -61,6 +63,29 @@ describe('rate limits', () => {
     const left = [before, after].map(({ headers }) => Number(headers.get('x-ratelimit-remaining')));
     expect(left[1]).toBe((left[0] ?? 0) - 1);
     expect((await listAs(world.service, keys['storm'] ?? '', '/nowhere')).status).toBe(429);
+  });
+
+  it('slow down whoever tries one key from many addresses, but not its owner', async () => {
+    const right = keys['calm'] ?? '';
+    const [prefix, environment, id] = right.split('_');
+    const guess = (index: number) => {
+      const body = `${prefix}_${environment}_${id}_${String(index).padStart(43, 'x')}`;
+      return formatApiKey(environment ?? '', id ?? '', body.slice(-43));
+    };
+    const from = (index: number, key: string) =>
+      fetch(`${world.services[1]?.url}/api/instances?limit=1`, {
+        headers: { ...bearer(key), 'x-forwarded-for': `203.0.113.${index}` },
+      }).then(async (answer) => {
+        await answer.arrayBuffer();
+        return answer.status;
+      });
+
+    const statuses: number[] = [];
+    for (let i = 0; i < 70; i += 1) statuses.push(await from(i, guess(i)));
+
+    expect(statuses.slice(0, 50)).toEqual(Array<number>(50).fill(401));
+    expect(statuses.at(-1)).toBe(429);
+    expect(await from(1, right)).toBe(200);
   });
 
   it('slow down whoever tries keys', async () => {
