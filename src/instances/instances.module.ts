@@ -7,6 +7,7 @@ import { InstanceRecorder } from './instance-recorder.js';
 import { InstancesController } from './instances.controller.js';
 import { InstancesRepository } from './instances.repository.js';
 import { InstancesService } from './instances.service.js';
+import { OrderCaps } from './order-caps.js';
 import { Outcomes } from './outcomes.js';
 import { PlacementsRepository } from './placements.repository.js';
 import { StartTimes } from './start-times.js';
@@ -19,6 +20,7 @@ import { StartTimes } from './start-times.js';
     InstanceRecorder,
     InstancesRepository,
     InstancesService,
+    OrderCaps,
     Outcomes,
     PlacementsRepository,
     StartTimes,

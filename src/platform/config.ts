@@ -143,6 +143,15 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
   return new Settings(values);
 }
 
+/** What may be compared and kept: of secrets only whether they are set. What is new at every start is left out. */
+export function withoutSecrets({ replicaId: _, ...settings }: Settings): object {
+  const secret = { databaseUrl: true, novitaApiKey: true, webhookSecret: true, secretsKey: true };
+  const hidden = { ...secret, bootstrapAdminKey: true, redisUrl: true };
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, name in hidden ? value !== null : value]),
+  );
+}
+
 /** What must never be printed, in the forms in which something might print it. */
 export function secretsIn(settings: Settings): string[] {
   const { novitaApiKey, webhookSecret, bootstrapAdminKey, secretsKey, databaseUrl, redisUrl } = settings;

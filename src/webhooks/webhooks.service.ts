@@ -73,7 +73,7 @@ export class WebhooksService {
       updatedAt: now,
     };
     const endpoint = wish.enabled ? fresh : switchedOff(fresh, now);
-    concerning(id);
+    concerning(id, { after: endpoint });
     await this.unitOfWork.run(async (tx) => {
       if ((await this.endpoints.countSubscriptions(caller.teamId, tx)) >= MAX_SUBSCRIPTIONS)
         throw new TooManyWebhooks(MAX_SUBSCRIPTIONS);
@@ -150,6 +150,7 @@ export class WebhooksService {
       const now = this.clock.now();
       const changed = { ...(await change(endpoint, now, tx)), updatedAt: now };
       await this.endpoints.update(changed, tx);
+      concerning(id, { before: endpoint, after: changed });
       await this.endpoints.wakeSenders(tx);
       return changed;
     });

@@ -1,10 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { AuditChain } from './audit/audit-chain.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditInterceptor } from './audit/audit.interceptor.js';
 import { AuditRepository } from './audit/audit.repository.js';
 import { AuditSchedule } from './audit/audit.schedule.js';
 import { AuditTrail } from './audit/audit-trail.js';
+import { SealsRepository } from './audit/seals.repository.js';
+import { StartEntry } from './audit/start-entry.js';
 import { HttpSchedule } from './http.schedule.js';
 import { Idempotency } from './idempotency/idempotency.js';
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
@@ -16,6 +19,7 @@ import { SharedRateLimits } from './rate-limit/shared-rate-limits.js';
 @Module({
   controllers: [AuditController],
   providers: [
+    AuditChain,
     AuditRepository,
     AuditSchedule,
     AuditTrail,
@@ -23,7 +27,9 @@ import { SharedRateLimits } from './rate-limit/shared-rate-limits.js';
     Idempotency,
     IdempotencyRepository,
     QuotaRepository,
+    SealsRepository,
     SharedRateLimits,
+    StartEntry,
     { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
   ],
   exports: [AuditTrail, Idempotency, SharedRateLimits],
