@@ -6,7 +6,6 @@ import {
   IsArray,
   IsIn,
   IsInt,
-  IsISO8601,
   IsNotEmpty,
   IsOptional,
   IsString,
@@ -16,6 +15,7 @@ import {
   Min,
 } from 'class-validator';
 import { type Scope, SCOPES } from '../platform/http/auth/scopes.js';
+import { IsInstant } from '../platform/http/is-instant.js';
 import { Paged } from '../platform/http/pagination.js';
 import type { ApiKey, KeyOrder } from './domain/api-key.js';
 import type { NewKey } from './keys.service.js';
@@ -53,7 +53,7 @@ export class CreateKeyDto {
   /** From then on the key is refused; without it, it is good until it is revoked. */
   @ApiPropertyOptional({ format: 'date-time', example: '2027-01-15T10:30:00.000Z' })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'must be an ISO 8601 time' })
+  @IsInstant()
   expiresAt?: string;
 
   /** How many instances that it ordered may be there at once, the keys that take over from it included. */

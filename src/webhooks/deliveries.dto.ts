@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsInstant } from '../platform/http/is-instant.js';
 import { QueryInt } from '../platform/http/query-int.js';
 import {
   type Attempt,
@@ -8,8 +9,6 @@ import {
   type DeliveryFilter,
   type DeliveryStatus,
 } from './deliveries.repository.js';
-
-const NO_TIME = { message: 'must be a time such as 2024-01-15T10:30:00Z' };
 
 /** Which deliveries; every condition that is given must hold. */
 export class RedeliverDto {
@@ -33,13 +32,13 @@ export class RedeliverDto {
   /** Of events at or after this time. */
   @ApiPropertyOptional({ format: 'date-time' })
   @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true }, NO_TIME)
+  @IsInstant()
   from?: string;
 
   /** Of events before this time. */
   @ApiPropertyOptional({ format: 'date-time' })
   @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true }, NO_TIME)
+  @IsInstant()
   to?: string;
 }
 

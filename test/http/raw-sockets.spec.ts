@@ -37,6 +37,7 @@ describe('bytes that are not a well-formed request', () => {
     ['a TLS hello', Buffer.from('16030100a5010000a1030300', 'hex'), 400],
     ['20 kB of header', `${GET}A: ${'b'.repeat(20_000)}\r\n\r\n`, 431],
     ['20 kB of address', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+    ['a tunnel', 'CONNECT 127.0.0.1:5432 HTTP/1.1\r\nHost: x\r\n\r\n', 405],
     ['an unknown expectation', `${GET}Expect: nonsense\r\n\r\n`, 417],
   ])('are answered in the one error shape and the connection ends: %s', async (_, bytes, status) => {
     const { text, closed } = await server.raw(bytes);
