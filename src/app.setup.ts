@@ -6,7 +6,7 @@ import pluginMetadata from './generated/metadata.js';
 import { KeyAuthenticator } from './keys/key-authenticator.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
 import { HttpMetrics } from './metrics/http-metrics.js';
-import type { Settings } from './platform/config.js';
+import { secretsIn, type Settings } from './platform/config.js';
 import { Draining } from './platform/draining.js';
 import { configureHttp, createFastifyAdapter } from './platform/http/configure-http.js';
 import { closeConnectionsWhile } from './platform/http/draining-answers.js';
@@ -14,8 +14,7 @@ import { createOpenApiDocument, type OpenApiSettings, setUpOpenApi } from './pla
 import { traceRequests } from './platform/http/request-spans.js';
 import { API_KEY_PATTERN } from './platform/http/auth/api-key.js';
 import { AuditTrail } from './platform/http/audit/audit-trail.js';
-import { LeasedQuotaStorage } from './platform/http/rate-limit/leased-quota-storage.js';
-import { QuotaRepository } from './platform/http/rate-limit/quota.repository.js';
+import { SharedRateLimits } from './platform/http/rate-limit/shared-rate-limits.js';
 import { createLogging } from './platform/logging/logging.js';
 import { nestLogger } from './platform/logging/logging.module.js';
 import { VERSION } from './platform/version.js';
@@ -29,8 +28,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     level: settings.logLevel,
     base: { service: 'novita-gpu-instances', replica: settings.replicaId.slice(0, 8) },
   });
-  for (const secret of [settings.novitaApiKey, settings.webhookSecret, settings.bootstrapAdminKey, settings.secretsKey])
-    if (secret !== null) logging.scrubber.register(secret);
+  for (const secret of secretsIn(settings)) logging.scrubber.register(secret);
   logging.scrubber.registerPattern(API_KEY_PATTERN);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with(settings, logging),
@@ -47,7 +45,6 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
   closeConnectionsWhile(() => draining.isOn, fastify);
   if (settings.otlpEndpoint !== null) traceRequests(fastify);
   const trail = app.get(AuditTrail);
-  const quotas = app.get(QuotaRepository);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,
     rateLimit: {
@@ -62,7 +59,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
       metrics.note(finished);
     },
     authenticator: app.get(KeyAuthenticator),
-    rateLimitStorage: new LeasedQuotaStorage((...wish) => quotas.lease(...wish)),
+    rateLimitStorage: app.get(SharedRateLimits),
     onAttempt: (entry) => trail.note(entry),
   });
   await setUpOpenApi(app, OPEN_API);

@@ -32,9 +32,12 @@ export function loadEnvFile() {
   if (existsSync(at('.env'))) process.loadEnvFile(at('.env'));
 }
 
+/** What the environment says, or the file that NAME_FILE names. @throws when there is no such file */
 export function setting(name) {
   const value = process.env[name]?.trim();
-  return value === '' ? undefined : value;
+  if (value !== undefined && value !== '') return value;
+  const path = process.env[`${name}_FILE`]?.trim();
+  return path === undefined || path === '' ? undefined : readFileSync(path, 'utf8').trim() || undefined;
 }
 
 function isAtLeast([major, minor]) {

@@ -13,20 +13,19 @@ import { ApiErrors } from '../platform/http/openapi.js';
 import type { UserAction } from './domain/decide-request.js';
 import { type Instance, isSettled } from './domain/instance.js';
 import {
-  CreateInstanceDto,
   InstanceAccepted,
   InstanceActionAccepted,
-  InstanceDetails,
-  InstanceList,
-  ListInstancesQuery,
   toInstanceAccepted,
   toInstanceActionAccepted,
-  toInstanceDetails,
-  toInstanceOrder,
-  toInstanceSummary,
-  toInstanceWish,
+} from './instance-accepted.dto.js';
+import {
+  InstanceDetails,
+  InstanceList,
   instanceTag,
-} from './instances.dto.js';
+  toInstanceDetails,
+  toInstanceSummary,
+} from './instance-answers.dto.js';
+import { CreateInstanceDto, ListInstancesQuery, toInstanceOrder, toInstanceWish } from './instances.dto.js';
 import { InstancesService } from './instances.service.js';
 import { Outcomes } from './outcomes.js';
 

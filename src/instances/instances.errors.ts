@@ -23,6 +23,18 @@ export class IllegalTransition extends AppError {
   }
 }
 
+/** The key has as many instances as it may have at once. */
+export class OrderLimitReached extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'INSTANCE_LIMIT_REACHED';
+  override readonly details: Record<string, unknown>;
+
+  constructor(maxInstances: number) {
+    super(`This key may have ${maxInstances} instances at once; delete one first`);
+    this.details = { maxInstances };
+  }
+}
+
 /** Other writers were faster several times in a row; the caller may simply ask again. */
 export class InstanceBusy extends AppError {
   readonly kind = 'unavailable';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
+import { ConnectionVault, type StoredConnection } from './connection-vault.js';
 import {
   type Action,
   AT_REST_UNTIL_NEWS,
@@ -18,16 +19,19 @@ import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
 @Injectable()
 export class InstancesRepository {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly vault: ConnectionVault,
+  ) {}
 
   async insert(instance: Instance, tx: Tx): Promise<void> {
-    await tx.instance.create({ data: toRow(instance) });
+    await tx.instance.create({ data: await this.toRow(instance) });
   }
 
   /** Replaces the version that was read; false when another writer came first. */
   async update(instance: Instance, tx: Tx): Promise<boolean> {
     const { id, version } = instance;
-    const data = { ...toRow(instance), version: version + 1 };
+    const data = { ...(await this.toRow(instance)), version: version + 1 };
     const { count } = await tx.instance.updateMany({ where: { id, version }, data });
     return count === 1;
   }
@@ -46,17 +50,16 @@ export class InstancesRepository {
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Instance | null> {
-    const row = await tx.instance.findUnique({ where: { id } });
-    return row && toInstance(row);
+    return this.opened(await tx.instance.findUnique({ where: { id } }));
   }
 
   /** By our id, or by the upstream id of any machine that was ever bought for it. */
   async findForTeam(id: string, teamId: string): Promise<Instance | null> {
     const where = { teamId, OR: [{ id }, { placements: { some: { novitaId: id } } }] };
-    const row = await this.prisma.instance.findFirst({ where });
-    return row && toInstance(row);
+    return this.opened(await this.prisma.instance.findFirst({ where }));
   }
 
+  /** Without the ways in, which no list shows. */
   async list(filter: InstanceFilter, page: Page): Promise<{ instances: Instance[]; total: number }> {
     const where = toWhere(filter);
     const [rows, total] = await Promise.all([
@@ -68,7 +71,7 @@ export class InstancesRepository {
       }),
       this.prisma.instance.count({ where }),
     ]);
-    return { instances: rows.map(toInstance), total };
+    return { instances: rows.map((row) => toInstance(row, null)), total };
   }
 
   /** Times from order to ready of the latest instances that became ready, in milliseconds. */
@@ -108,6 +111,21 @@ export class InstancesRepository {
     const groups = await this.prisma.instance.groupBy({ by: ['phase'], where: { deletedAt: null }, _count: true });
     return new Map(groups.map((group) => [group.phase as Phase, group._count]));
   }
+
+  private async toRow({ readiness, connection, labels, ...columns }: Instance) {
+    return {
+      ...columns,
+      readiness: json(readiness),
+      connection: json(connection && (await this.vault.seal(connection, columns.id))),
+      labels: labels as Prisma.InputJsonObject,
+    };
+  }
+
+  private async opened(row: InstanceRow | null): Promise<Instance | null> {
+    if (row === null) return null;
+    const stored = row.connection as StoredConnection | null;
+    return toInstance(row, stored && (await this.vault.open(stored, row.id)));
+  }
 }
 
 function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
@@ -127,25 +145,16 @@ function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
   };
 }
 
-function toRow({ readiness, connection, labels, ...columns }: Instance) {
-  return {
-    ...columns,
-    readiness: json(readiness),
-    connection: json(connection),
-    labels: labels as Prisma.InputJsonObject,
-  };
-}
-
 function json(value: object | null): Prisma.InputJsonObject | typeof Prisma.DbNull {
   return value === null ? Prisma.DbNull : (value as Prisma.InputJsonObject);
 }
 
-export function toInstance(row: InstanceRow): Instance {
+function toInstance(row: InstanceRow, connection: Connection | null): Instance {
   return {
     ...row,
     billingMode: row.billingMode === 'onDemand' ? 'onDemand' : 'spot',
     readiness: row.readiness as Readiness | null,
-    connection: row.connection as Connection | null,
+    connection,
     labels: row.labels as Record<string, string>,
     action: row.action as Action | null,
     desired: row.desired as Desired,

@@ -15,6 +15,7 @@ import type { Placement } from './domain/placement.js';
 import { InstanceRecorder } from './instance-recorder.js';
 import { IllegalTransition, InstanceBusy, InstanceNotFound } from './instances.errors.js';
 import { InstancesRepository } from './instances.repository.js';
+import { OrderCaps } from './order-caps.js';
 import { PlacementsRepository } from './placements.repository.js';
 import { StartTimes } from './start-times.js';
 
@@ -29,26 +30,29 @@ export class InstancesService {
     private readonly recorder: InstanceRecorder,
     private readonly startTimes: StartTimes,
     private readonly guard: AddressGuard,
+    private readonly caps: OrderCaps,
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly settings: Settings,
   ) {}
 
+  /** @throws OrderLimitReached */
   async request(
     order: InstanceOrder,
     caller: Caller,
     alongside?: (instance: Instance, tx: Tx) => Promise<void>,
   ): Promise<Instance> {
+    const { cap } = caller;
+    if (cap) await this.caps.expectRoom(cap);
     const webhookUrl = order.webhookUrl === null ? null : await this.checkedUrl(order.webhookUrl);
     const now = this.clock.now();
     const id = `inst-${this.random.token(16)}`;
     const instance = newInstance(id, caller.teamId, { ...order, webhookUrl }, now, this.settings.queueTimeoutMs);
-    concerning(instance.id);
-    return this.recorder.recordNew(
-      instance,
-      `user:${caller.actor}`,
-      (tx) => alongside?.(instance, tx) ?? Promise.resolve(),
-    );
+    concerning(instance.id, { after: instance });
+    return this.recorder.recordNew(instance, `user:${caller.actor}`, async (tx) => {
+      await alongside?.(instance, tx);
+      if (cap) await this.caps.claim(instance.id, cap, tx);
+    });
   }
 
   /** How long a start usually takes here. */
@@ -76,6 +80,8 @@ export class InstancesService {
       const decision = decideRequest(action, instance, placements, caller.actor, this.clock.now(), this.settings);
       if (decision.kind === 'illegal') throw new IllegalTransition(action, instance);
       if (decision.kind === 'done') return instance;
+      const { before, after } = decision.change;
+      concerning(instance.id, { before, after });
       const stored = await this.recorder.record(decision.change);
       if (stored !== null) return stored;
     }

@@ -13,7 +13,7 @@ const LIVE_AT_ONCE = 500;
 const LIVE = {
   name: 'live-placements',
   text: `
-    SELECT id, instance_id, unique_name, state, billing_mode, novita_id, seen_status, seen_error, seen_spot_status,
+    SELECT id, instance_id, unique_name, state, billing_mode, novita_id, seen_status, seen_raw_status, seen_error, seen_spot_status,
            (1000 * extract(epoch FROM seen_reclaim_at))::float8,
            (1000 * extract(epoch FROM missing_since))::float8,
            (1000 * extract(epoch FROM created_at))::float8
@@ -29,6 +29,7 @@ type LiveRow = [
   billingMode: string,
   novitaId: string | null,
   seenStatus: string | null,
+  seenRawStatus: string | null,
   seenError: string | null,
   seenSpotStatus: string | null,
   seenReclaimAtMs: number | null,
@@ -135,8 +136,8 @@ function toRow({ ports, ...columns }: Placement) {
 }
 
 function toLivePlacement(row: LiveRow): LivePlacement {
-  const [id, instanceId, uniqueName, state, billingMode, novitaId, status, seenError, spotStatus, reclaimMs] = row;
-  const [missingMs, createdMs] = [row[10], row[11]];
+  const [id, instanceId, uniqueName, state, billingMode, novitaId] = row;
+  const [, , , , , , status, seenRawStatus, seenError, spotStatus, reclaimMs, missingMs, createdMs] = row;
   return {
     id,
     instanceId,
@@ -145,6 +146,7 @@ function toLivePlacement(row: LiveRow): LivePlacement {
     billingMode: toBillingMode(billingMode),
     novitaId,
     seenStatus: status as MachineStatus | null,
+    seenRawStatus,
     seenError,
     seenSpotStatus: spotStatus as SpotStatus | null,
     seenReclaimAt: reclaimMs === null ? null : new Date(reclaimMs),

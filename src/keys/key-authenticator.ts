@@ -55,7 +55,9 @@ export class KeyAuthenticator extends Authenticator {
     const now = this.clock.now();
     if (key === null || !isRight || !isUsable(key, now)) return null;
     this.noteUse(key, now);
-    return { caller: { teamId: key.teamId, actor: key.id }, keyId: key.id, scopes: key.scopes };
+    const { id, teamId, scopes, family, maxInstances } = key;
+    const cap = maxInstances === null ? null : { family, maxInstances };
+    return { caller: { teamId, actor: id, ...(cap && { cap }) }, keyId: id, scopes };
   }
 
   /** Good for making the first admin key, and of no use from then on. */

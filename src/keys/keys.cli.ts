@@ -5,6 +5,7 @@ import { InvalidSettings, loadSettings } from '../platform/config.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { accompany, UnitOfWork } from '../platform/database/unit-of-work.js';
 import { AuditCompanion } from '../platform/http/audit/audit-trail.js';
+import { stateHash } from '../platform/http/audit/state-hash.js';
 import { AuditRepository } from '../platform/http/audit/audit.repository.js';
 import { newRequestId } from '../platform/http/request-id.js';
 import { isScope, type Scope, SCOPES } from '../platform/http/auth/scopes.js';
@@ -15,7 +16,7 @@ import { KeysRepository } from './keys.repository.js';
 import { KeysService } from './keys.service.js';
 
 const USAGE = `Usage:
-  keys create --team TEAM --scopes SCOPE,SCOPE [--name TEXT] [--expires TIME]
+  keys create --team TEAM --scopes SCOPE,SCOPE [--name TEXT] [--expires TIME] [--max-instances N]
   keys list [--team TEAM]
   keys rotate KEY_ID [--overlap SECONDS]
   keys revoke KEY_ID
@@ -63,17 +64,27 @@ function readArguments() {
       name: { type: 'string' },
       expires: { type: 'string' },
       overlap: { type: 'string' },
+      'max-instances': { type: 'string' },
     },
   });
   return { command: positionals[0], id: positionals[1] ?? '', options: values };
 }
 
-function toOrder({ team = '', scopes = '', name = '', expires }: ReturnType<typeof readArguments>['options']) {
+function toOrder(options: ReturnType<typeof readArguments>['options']) {
+  const { team = '', scopes = '', name = '', expires, 'max-instances': most } = options;
   if (!TEAM_ID.test(team)) throw new WrongUsage('--team must be 1 to 63 characters of a-z, 0-9 and inner hyphens');
   const expiresAt = expires === undefined ? null : new Date(expires);
   if (expiresAt !== null && !(expiresAt.getTime() > Date.now()))
     throw new WrongUsage('--expires must be a time to come');
-  return { teamId: team, name, scopes: toScopes(scopes), expiresAt };
+  if (most !== undefined && !/^[1-9]\d{0,5}$/.test(most))
+    throw new WrongUsage('--max-instances must be a number from 1');
+  return {
+    teamId: team,
+    name,
+    scopes: toScopes(scopes),
+    expiresAt,
+    maxInstances: most === undefined ? null : Number(most),
+  };
 }
 
 function toScopes(text: string): Scope[] {
@@ -115,7 +126,7 @@ async function main(): Promise<void> {
 /** What is done from here stands in the audit trail as well. */
 function companionOf(audit: AuditRepository): AuditCompanion {
   const [action = '', target = null] = process.argv.slice(2);
-  return new AuditCompanion(audit, (made) => ({
+  return new AuditCompanion(audit, ({ target: made, before, after }) => ({
     at: new Date(),
     teamId: null,
     actor: ACTOR,
@@ -128,6 +139,8 @@ function companionOf(audit: AuditRepository): AuditCompanion {
     errorCode: null,
     requestId: newRequestId(),
     ip: '',
+    beforeHash: before && stateHash(before),
+    afterHash: after && stateHash(after),
   }));
 }
 

@@ -6,7 +6,6 @@ import {
   IsArray,
   IsIn,
   IsInt,
-  IsISO8601,
   IsNotEmpty,
   IsOptional,
   IsString,
@@ -16,6 +15,7 @@ import {
   Min,
 } from 'class-validator';
 import { type Scope, SCOPES } from '../platform/http/auth/scopes.js';
+import { IsInstant } from '../platform/http/is-instant.js';
 import { Paged } from '../platform/http/pagination.js';
 import type { ApiKey, KeyOrder } from './domain/api-key.js';
 import type { NewKey } from './keys.service.js';
@@ -23,6 +23,7 @@ import type { NewKey } from './keys.service.js';
 export const TEAM_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const TEAM_RULE = 'must be 1 to 63 characters of a-z, 0-9 and inner hyphens';
 const DAY_SECONDS = 86_400;
+const MOST_INSTANCES = 1_000_000;
 const LONGEST_OVERLAP_SECONDS = 30 * DAY_SECONDS;
 
 export class CreateKeyDto {
@@ -52,8 +53,16 @@ export class CreateKeyDto {
   /** From then on the key is refused; without it, it is good until it is revoked. */
   @ApiPropertyOptional({ format: 'date-time', example: '2027-01-15T10:30:00.000Z' })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'must be an ISO 8601 time' })
+  @IsInstant()
   expiresAt?: string;
+
+  /** How many instances that it ordered may be there at once, the keys that take over from it included. */
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MOST_INSTANCES, example: 10 })
+  @IsOptional()
+  @IsInt({ message: `must be a whole number from 1 to ${MOST_INSTANCES}` })
+  @Min(1)
+  @Max(MOST_INSTANCES)
+  maxInstances?: number;
 }
 
 export class RotateKeyDto {
@@ -110,6 +119,10 @@ export class ApiKeyDetails {
   /** The key that it takes over from. */
   @ApiPropertyOptional()
   replaces?: string;
+
+  /** How many instances that it ordered may be there at once; absent: as many as it likes. */
+  @ApiPropertyOptional({ example: 10 })
+  maxInstances?: number;
 }
 
 export class ApiKeyCreated extends ApiKeyDetails {
@@ -132,8 +145,14 @@ export class ApiKeyList {
   offset!: number;
 }
 
-export function toKeyOrder({ teamId, name, scopes, expiresAt }: CreateKeyDto): KeyOrder {
-  return { teamId, name: name ?? '', scopes, expiresAt: expiresAt === undefined ? null : new Date(expiresAt) };
+export function toKeyOrder({ teamId, name, scopes, expiresAt, maxInstances }: CreateKeyDto): KeyOrder {
+  return {
+    teamId,
+    name: name ?? '',
+    scopes,
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
+    maxInstances: maxInstances ?? null,
+  };
 }
 
 export function overlapMsOf({ overlapSeconds }: RotateKeyDto): number {
@@ -145,7 +164,20 @@ export function toApiKeyCreated({ key, text }: NewKey): ApiKeyCreated {
 }
 
 export function toApiKeyDetails(key: ApiKey): ApiKeyDetails {
-  const { id, teamId, name, scopes, lastFour, createdBy, createdAt, expiresAt, revokedAt, lastUsedAt, replaces } = key;
+  const {
+    id,
+    teamId,
+    name,
+    scopes,
+    lastFour,
+    createdBy,
+    createdAt,
+    expiresAt,
+    revokedAt,
+    lastUsedAt,
+    replaces,
+    maxInstances,
+  } = key;
   return {
     id,
     teamId,
@@ -158,5 +190,6 @@ export function toApiKeyDetails(key: ApiKey): ApiKeyDetails {
     ...(revokedAt && { revokedAt: revokedAt.toISOString() }),
     ...(lastUsedAt && { lastUsedAt: lastUsedAt.toISOString() }),
     ...(replaces !== null && { replaces }),
+    ...(maxInstances !== null && { maxInstances }),
   };
 }

@@ -35,9 +35,9 @@ export class KeysService {
   async create(order: KeyOrder, createdBy: string, alongside?: Alongside): Promise<NewKey> {
     if (order.expiresAt !== null && order.expiresAt <= this.clock.now())
       throw new InvalidRequest('expiresAt', 'must be a time to come');
-    const made = this.make(order, createdBy, null);
+    const made = this.make(order, createdBy);
     await this.unitOfWork.run(async (tx) => {
-      concerning(made.key.id);
+      concerning(made.key.id, { after: made.key });
       await this.keys.insert(made.key, tx);
       await alongside?.(made, tx);
     });
@@ -51,9 +51,11 @@ export class KeysService {
       const old = await this.get(id, tx);
       const now = this.clock.now();
       if (!isUsable(old, now)) throw new KeyNotUsable();
-      const made = this.make({ ...old, expiresAt: freshExpiry(old, now) }, createdBy, old.id);
+      const made = this.make({ ...old, expiresAt: freshExpiry(old, now) }, createdBy, old);
       await this.keys.insert(made.key, tx);
-      await this.keys.expire(old.id, endOfOverlap(old, now, overlapMs), tx);
+      const expiresAt = endOfOverlap(old, now, overlapMs);
+      await this.keys.expire(old.id, expiresAt, tx);
+      concerning(old.id, { before: old, after: { ...old, expiresAt } });
       await alongside?.(made, tx);
       return made;
     });
@@ -68,7 +70,9 @@ export class KeysService {
       if (isAdmin(key) && isUsable(key, now) && (await this.keys.countOtherAdminKeys(id, now, tx)) === 0)
         throw new LastAdminKey();
       await this.keys.revoke(id, now, tx);
-      return this.get(id, tx);
+      const revoked = await this.get(id, tx);
+      concerning(id, { before: key, after: revoked });
+      return revoked;
     });
   }
 
@@ -82,18 +86,20 @@ export class KeysService {
     return this.keys.list(teamId, page);
   }
 
-  private make(order: KeyOrder, createdBy: string, replaces: string | null): NewKey {
+  private make(order: KeyOrder, createdBy: string, old?: ApiKey): NewKey {
     const id = `key${this.random.token(16)}`;
     const text = formatApiKey(this.settings.apiKeyEnvironment, id, newSecret());
-    const { teamId, name, scopes, expiresAt } = order;
+    const { teamId, name, scopes, expiresAt, maxInstances } = order;
     const key = {
       id,
       teamId,
       name,
       scopes,
       expiresAt,
+      maxInstances,
       createdBy,
-      replaces,
+      replaces: old?.id ?? null,
+      family: old?.family ?? id,
       secretHash: hashOf(text),
       lastFour: text.slice(-LAST_SHOWN),
       createdAt: this.clock.now(),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isAddressOrRange } from './http/client-address.js';
 
 /** Everything that can be set from outside, read once at the start. Names and defaults stand in `.env.example`. */
@@ -46,6 +47,8 @@ export class Settings {
   readonly rateLimitCreatePerMinute: number;
   readonly rateLimitStatusPerMinute: number;
   readonly rateLimitGeneralPerHour: number;
+  /** Where rate limits are counted; in the database without it. */
+  readonly redisUrl: string | null;
   readonly trustedProxies: readonly string[];
   /** How long a process that was told to stop goes on answering, so that balancers see first that it is not ready. */
   readonly shutdownDelayMs: number;
@@ -77,6 +80,7 @@ type Env = Record<string, string | undefined>;
 /** What a module that stands above this one finds wrong with its settings. */
 export type SettingsCheck = (values: Omit<Settings, never>) => readonly string[];
 
+const DISTINCT_LENGTH = 10;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const NOVITA_BASE_URL = 'https://api.novita.ai/gpu-instance/openapi/v1';
 
@@ -86,10 +90,10 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
   const values: Omit<Settings, never> = {
     port: read.integer('PORT', 3000, 0, 65_535),
     host: read.text('HOST', '127.0.0.1'),
-    databaseUrl: read.url('DATABASE_URL', null, ['postgres:', 'postgresql:']),
+    databaseUrl: read.url('DATABASE_URL', read.confidential('DATABASE_URL'), ['postgres:', 'postgresql:']),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, 2, 200),
     logLevel: read.oneOf('LOG_LEVEL', 'info', LOG_LEVELS),
-    novitaApiKey: read.optional('NOVITA_API_KEY'),
+    novitaApiKey: read.confidential('NOVITA_API_KEY'),
     novitaApiBaseUrl: read.url('NOVITA_API_BASE_URL', NOVITA_BASE_URL, ['http:', 'https:']).replace(/\/+$/, ''),
     upstreamIsSandbox: read.flag('NOVITA_SANDBOX', false),
     novitaRequestsPerMinute: read.integer('NOVITA_REQUESTS_PER_MINUTE', 100, 1, 10_000_000),
@@ -115,7 +119,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     migrationRetryFailed: read.flag('MIGRATION_RETRY_FAILED', true),
     handoverMaxOverlapMs: read.seconds('HANDOVER_MAX_OVERLAP_SECONDS', 300, 0, 86_400),
     eventsRetentionDays: read.integer('EVENTS_RETENTION_DAYS', 90, 1, 3650),
-    webhookSecret: read.optional('WEBHOOK_SECRET'),
+    webhookSecret: read.confidential('WEBHOOK_SECRET'),
     secretsKey: read.secret('SECRETS_KEY', 16),
     webhookAllowedHosts: read.list('WEBHOOK_ALLOWED_HOSTS'),
     webhookAllowedCidrs: read.list('WEBHOOK_ALLOWED_CIDRS'),
@@ -124,6 +128,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
     rateLimitCreatePerMinute: read.integer('RATE_LIMIT_CREATE_PER_MINUTE', 10, 1, 1_000_000_000),
     rateLimitStatusPerMinute: read.integer('RATE_LIMIT_STATUS_PER_MINUTE', 100, 1, 1_000_000_000),
     rateLimitGeneralPerHour: read.integer('RATE_LIMIT_GENERAL_PER_HOUR', 1000, 1, 1_000_000_000),
+    redisUrl: read.optionalUrl('REDIS_URL', ['redis:', 'rediss:']),
     trustedProxies: read.listOf('TRUSTED_PROXIES', isAddressOrRange, 'an address or a network such as 10.0.0.0/8'),
     shutdownDelayMs: read.seconds('SHUTDOWN_DELAY_SECONDS', 2, 0, 5),
     otlpEndpoint: read.optional('OTEL_EXPORTER_OTLP_ENDPOINT') ?? read.optional('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
@@ -141,6 +146,30 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
   return new Settings(values);
 }
 
+/** What may be compared and kept: of secrets only whether they are set. What is new at every start is left out. */
+export function withoutSecrets({ replicaId: _, ...settings }: Settings): object {
+  const secret = { databaseUrl: true, novitaApiKey: true, webhookSecret: true, secretsKey: true };
+  const hidden = { ...secret, bootstrapAdminKey: true, redisUrl: true };
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, name in hidden ? value !== null : value]),
+  );
+}
+
+/** What must never be printed, in the forms in which something might print it. */
+export function secretsIn(settings: Settings): string[] {
+  const { novitaApiKey, webhookSecret, bootstrapAdminKey, secretsKey, databaseUrl, redisUrl } = settings;
+  const plain = [novitaApiKey, webhookSecret, bootstrapAdminKey, secretsKey];
+  return [...plain, ...[databaseUrl, redisUrl].flatMap(passwordIn)].filter((secret) => secret !== null);
+}
+
+/** A short password is looked for between its delimiters alone: it may be a word that stands in many lines. */
+function passwordIn(url: string | null): string[] {
+  const { password } = new URL(url ?? 'none:');
+  if (password === '') return [];
+  const spellings = [...new Set([password, decodeURIComponent(password)])];
+  return spellings.flatMap((one) => [`:${one}@`, ...(one.length < DISTINCT_LENGTH ? [] : [one])]);
+}
+
 class EnvReader {
   readonly problems: string[] = [];
 
@@ -151,8 +180,22 @@ class EnvReader {
     return value === undefined || value === '' ? null : value;
   }
 
+  /** The value, or that of the file that NAME_FILE names, as orchestrators hand secrets over. */
+  confidential(name: string): string | null {
+    const path = this.optional(`${name}_FILE`);
+    if (path === null || this.optional(name) !== null) return this.optional(name);
+    try {
+      const value = readFileSync(path, 'utf8').trim();
+      if (value === '') this.problems.push(`${name}_FILE names an empty file`);
+      return value === '' ? null : value;
+    } catch {
+      this.problems.push(`${name}_FILE names a file that cannot be read`);
+      return null;
+    }
+  }
+
   secret(name: string, minLength: number): string | null {
-    const value = this.optional(name);
+    const value = this.confidential(name);
     if (value !== null && !(value.length >= minLength && /^[\x21-\x7e]{1,256}$/.test(value)))
       this.problems.push(`${name} must have ${minLength} to 256 characters, all of them ASCII and none a space`);
     return value;
@@ -219,6 +262,11 @@ class EnvReader {
   /** Given in seconds, fractions allowed; returned in milliseconds. */
   seconds(name: string, fallback: number, min: number, max: number): number {
     return this.number(name, fallback, min, max) * 1000;
+  }
+
+  optionalUrl(name: string, protocols: readonly string[]): string | null {
+    const value = this.confidential(name);
+    return value === null ? null : this.url(name, value, protocols);
   }
 
   url(name: string, fallback: string | null, protocols: readonly string[]): string {

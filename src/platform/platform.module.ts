@@ -9,6 +9,8 @@ import { Leases } from './database/leases.js';
 import { Notifications } from './database/notifications.js';
 import { Draining } from './draining.js';
 import { Random, SystemRandom } from './random.js';
+import { SecretBox } from './secrets/secret-box.js';
+import { SecretKeyRepository } from './secrets/secret-key.repository.js';
 import { MetricsRegistry } from './telemetry/metrics-registry.js';
 
 /** Time, chance, settings and the database: what every module may ask for by its type. */
@@ -34,8 +36,21 @@ export class PlatformModule {
         Draining,
         LeaseHandOver,
         MetricsRegistry,
+        SecretBox,
+        SecretKeyRepository,
       ],
-      exports: [Settings, Clock, Random, PrismaService, UnitOfWork, Leases, Notifications, Draining, MetricsRegistry],
+      exports: [
+        Settings,
+        Clock,
+        Random,
+        PrismaService,
+        UnitOfWork,
+        Leases,
+        Notifications,
+        Draining,
+        MetricsRegistry,
+        SecretBox,
+      ],
     };
   }
 }

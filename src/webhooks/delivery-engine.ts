@@ -17,7 +17,7 @@ import {
 import type { Consequence } from './domain/attempt.js';
 import type { Outcome } from './domain/outcome.js';
 import { type Desk, EndpointWorker } from './endpoint-worker.js';
-import { CannotOpen } from './secret-box.js';
+import { CannotOpen } from '../platform/secrets/secret-box.js';
 import { WebhookSender } from './webhook-sender.js';
 
 /** Renewed while it is in use; a replica that dies is followed by another after this time. */

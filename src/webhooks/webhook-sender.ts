@@ -7,7 +7,7 @@ import { inUse } from './domain/endpoint.js';
 import type { Outcome } from './domain/outcome.js';
 import { sign, unsigned } from './domain/signature.js';
 import { GuardedHttp } from './guarded-http.js';
-import { CannotOpen, SecretBox } from './secret-box.js';
+import { CannotOpen, SecretBox } from '../platform/secrets/secret-box.js';
 
 export interface Target {
   readonly id: string;

@@ -15,8 +15,6 @@ import { LogRetentionRepository } from './log-retention.repository.js';
 import { NameResolver, SystemNameResolver } from './name-resolver.js';
 import { Outbox } from './outbox.js';
 import { OutboxRepository } from './outbox.repository.js';
-import { SecretBox } from './secret-box.js';
-import { SecretKeyRepository } from './secret-key.repository.js';
 import { WebhookSender } from './webhook-sender.js';
 import { WebhooksController } from './webhooks.controller.js';
 import { WebhooksSchedule } from './webhooks.schedule.js';
@@ -60,8 +58,6 @@ function policyOf(settings: Settings) {
     LogRetentionRepository,
     Outbox,
     OutboxRepository,
-    SecretBox,
-    SecretKeyRepository,
     WebhookSender,
     WebhooksSchedule,
     WebhooksService,

@@ -15,7 +15,7 @@ import type { Outcome } from './domain/outcome.js';
 import { sampleBody } from './domain/payload.js';
 import { makeSecret } from './domain/signature.js';
 import { EndpointsRepository } from './endpoints.repository.js';
-import { CannotOpen, SecretBox } from './secret-box.js';
+import { CannotOpen, SecretBox } from '../platform/secrets/secret-box.js';
 import { WebhookSender } from './webhook-sender.js';
 import { TooManyWebhooks, WebhookNotFound, WebhookOfInstances } from './webhooks.errors.js';
 
@@ -73,7 +73,7 @@ export class WebhooksService {
       updatedAt: now,
     };
     const endpoint = wish.enabled ? fresh : switchedOff(fresh, now);
-    concerning(id);
+    concerning(id, { after: endpoint });
     await this.unitOfWork.run(async (tx) => {
       if ((await this.endpoints.countSubscriptions(caller.teamId, tx)) >= MAX_SUBSCRIPTIONS)
         throw new TooManyWebhooks(MAX_SUBSCRIPTIONS);
@@ -155,6 +155,7 @@ export class WebhooksService {
       const now = this.clock.now();
       const changed = { ...(await change(endpoint, now, tx)), updatedAt: now };
       await this.endpoints.update(changed, tx);
+      concerning(id, { before: endpoint, after: changed });
       await this.endpoints.wakeSenders(tx);
       return changed;
     });

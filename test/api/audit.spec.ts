@@ -17,6 +17,8 @@ interface Entry {
   readonly errorCode?: string;
   readonly requestId: string;
   readonly ip: string;
+  readonly beforeHash?: string;
+  readonly afterHash?: string;
 }
 
 describe('the audit trail', () => {
@@ -122,6 +124,39 @@ describe('the audit trail', () => {
 
     expect(await entries('requestId=audit-once')).toHaveLength(1);
     expect(await entries('requestId=audit-read')).toEqual([]);
+  });
+
+  it('says what the thing was before and after, as hashes that follow each other', async () => {
+    const made = await makeKey(world.service, admin.key, { teamId: 'ml', scopes: ['metrics:read'] });
+    await world.service.send('DELETE', `/api/keys/${made.id}`, undefined, bearer(admin.key));
+    await world.service.send('DELETE', `/api/keys/${made.id}`, undefined, bearer(admin.key));
+
+    const [again, revoked, created] = await entries(`target=${made.id}`);
+
+    expect(created).not.toHaveProperty('beforeHash');
+    expect(created?.afterHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(revoked?.beforeHash).toBe(created?.afterHash);
+    expect(revoked?.afterHash).not.toBe(revoked?.beforeHash);
+    expect([again?.beforeHash, again?.afterHash]).toEqual([revoked?.afterHash, revoked?.afterHash]);
+  });
+
+  it('has an entry for every start, which tells whether the settings changed', async () => {
+    await world.addService();
+    await world.addService({ QUEUE_TIMEOUT_SECONDS: '601' });
+    await world.addService({ QUEUE_TIMEOUT_SECONDS: '601', WEBHOOK_SECRET: 'another-secret-of-the-tests' });
+
+    const starts = await eventually(async () => {
+      const found = await entries('action=startService');
+      return found.length === 4 && found.toReversed();
+    }, 60_000);
+
+    const [first, same, other, otherSecret] = starts;
+    expect(first).not.toHaveProperty('beforeHash');
+    expect(same).toMatchObject({ beforeHash: first?.afterHash, afterHash: first?.afterHash });
+    expect(other?.beforeHash).toBe(first?.afterHash);
+    expect(other?.afterHash).not.toBe(first?.afterHash);
+    // A secret is only there or not: its hash could be guessed.
+    expect(otherSecret?.afterHash).toBe(other?.afterHash);
   });
 
   it('is never changed', async () => {

@@ -59,6 +59,7 @@ const ROWS: Record<string, Row> = {
   rotateKey: { scope: 'admin', body: () => ({}) },
   revokeKey: { scope: 'admin' },
   listAudit: { scope: 'admin' },
+  verifyAudit: { scope: 'admin' },
   scrapeMetrics: { scope: 'metrics:read' },
   getHealth: { scope: null },
   getStartup: { scope: null },

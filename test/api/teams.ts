@@ -15,7 +15,7 @@ export function bearer(key: string): Record<string, string> {
 export async function makeKey(
   service: ServiceProcess,
   admin: string,
-  order: { teamId: string; scopes: string[]; expiresAt?: string },
+  order: { teamId: string; scopes: string[]; expiresAt?: string; maxInstances?: number },
 ): Promise<MadeKey> {
   const answer = await service.post<MadeKey>('/api/keys', order, bearer(admin));
   if (answer.status !== 201) throw new Error(`No key was made: ${answer.status} ${JSON.stringify(answer.body)}`);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +47,7 @@ const WRONG = {
   WEBHOOK_DENIED_PORTS: 'postgres',
   RATE_LIMIT_GENERAL_PER_HOUR: '0',
   TRUSTED_PROXIES: 'my-proxy',
+  REDIS_URL: 'http://127.0.0.1',
 };
 
 describe('settings that are wrong', () => {
@@ -98,6 +99,35 @@ async function filesIn(directory: string, ending: string): Promise<string[]> {
   const names = await readdir(join(ROOT, directory), { recursive: true });
   return names.filter((name) => name.endsWith(ending)).map((name) => join(directory, name));
 }
+
+describe('a secret in a file', () => {
+  const others = { NOVITA_SANDBOX: 'true', DATABASE_URL: 'postgresql://127.0.0.1/x' };
+
+  it('is read from where NAME_FILE says, without the line end', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'settings-'));
+    const path = join(directory, 'secret');
+    await writeFile(path, 'a-key-in-a-file-of-its-own\n');
+
+    const fromFile = loadSettings({ ...others, BOOTSTRAP_ADMIN_KEY_FILE: path, NOVITA_API_KEY_FILE: path });
+    const both = loadSettings({ ...others, NOVITA_API_KEY_FILE: path, NOVITA_API_KEY: 'sk_said' });
+
+    await rm(directory, { recursive: true });
+    expect(fromFile.bootstrapAdminKey).toBe('a-key-in-a-file-of-its-own');
+    expect(fromFile.novitaApiKey).toBe('a-key-in-a-file-of-its-own');
+    expect(both.novitaApiKey).toBe('sk_said');
+  });
+
+  it('that is not there stops the start, instead of being none', async () => {
+    const { code, output } = await run(MAIN, {
+      DATABASE_URL_FILE: '/nowhere/database',
+      NOVITA_API_KEY_FILE: '/dev/null',
+    });
+
+    expect(code).toBe(2);
+    expect(output).toMatch(/^ {2}- DATABASE_URL_FILE names a file that cannot be read$/m);
+    expect(output).toMatch(/^ {2}- NOVITA_API_KEY_FILE names an empty file$/m);
+  });
+});
 
 describe('.env.example', () => {
   it('names every setting of the service, of the scripts and of the sandbox, and no other', async () => {

@@ -3,6 +3,9 @@ import { gzipSync } from 'node:zlib';
 import { errorIn } from './error-shape.js';
 import { type RunningServer, startServer } from './http-server.js';
 
+/** Of this process, in which server and client live: however long it waits for the processor, its work stays the same. */
+const MOST_CPU_MS = 500;
+
 let server: RunningServer;
 beforeAll(async () => {
   server = await startServer();
@@ -79,13 +82,14 @@ describe('a body that is refused with 400', () => {
     ['1e21', '{"name":"a","gpuNum":1e21}'],
     ['a number beyond what is exact', '{"name":"a","gpuNum":9007199254740993}'],
   ])('%s', async (_, body) => {
-    const startedAt = performance.now();
+    const cpuBefore = process.cpuUsage();
     const response = await post(body);
+    const { user, system } = process.cpuUsage(cpuBefore);
 
     const { details } = await errorIn(response, 400, 'VALIDATION_ERROR');
     expect(details).toMatchObject({ field: expect.any(String), reason: expect.any(String) });
     expect(JSON.stringify(details).length).toBeLessThan(2_000);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect((user + system) / 1000).toBeLessThan(MOST_CPU_MS);
   });
 
   it.each([

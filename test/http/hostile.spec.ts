@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { eventually, World } from '../support/world.js';
 import { asErrorBody } from './error-shape.js';
 
+/** Fields that a caller may set and that no example shows. */
+const UNSHOWN = ['expiresAt', 'from', 'to', 'maxInstances', 'labels', 'readiness'];
 const REQUESTS = Number(process.env['HOSTILE_REQUESTS'] ?? 2000);
 const SEED = Number(process.env['HOSTILE_SEED'] ?? 20_261_122);
 const AT_ONCE = 20;
@@ -45,6 +47,11 @@ const STRINGS = [
   '9007199254740993',
   'null',
   'true',
+  '2027-W05-1',
+  '2027-01-15T24:00:00Z',
+  '2027-01-15T23:59:60Z',
+  '2027-02-30T00:00:00Z',
+  '0000-00-00T00:00:00Z',
 ];
 const VALUES: unknown[] = [null, true, 0, -1, 1.5, 1e21, Number.MAX_SAFE_INTEGER, [], {}, [[]], [1], { a: { b: 1 } }];
 const BODIES = [
@@ -143,7 +150,7 @@ function inAddress(text: string): string {
 
 function hostileBody(example: Record<string, unknown> | null): string {
   if (example === null || chance() < 0.2) return oneOf(BODIES);
-  const key = oneOf([...Object.keys(example), oneOf(STRINGS), 'teamId', 'status', 'version']);
+  const key = oneOf([...Object.keys(example), oneOf(STRINGS), 'teamId', 'status', 'version', ...UNSHOWN]);
   const value = chance() < 0.6 ? oneOf(STRINGS) : oneOf(VALUES);
   const entries = Object.entries(example).filter(([name]) => name !== key);
   return JSON.stringify(Object.fromEntries(chance() < 0.15 ? entries : [...entries, [key, value]]));

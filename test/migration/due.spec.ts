@@ -3,21 +3,28 @@ import { aSpotInstance, aSpotMachine, at } from '../builders/a-spot-instance.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { Instance } from '../../src/instances/domain/instance.js';
 import { isReclaimAnnounced, type Placement } from '../../src/instances/domain/placement.js';
+import { ConnectionVault } from '../../src/instances/connection-vault.js';
 import { InstancesRepository } from '../../src/instances/instances.repository.js';
 import { PlacementsRepository } from '../../src/instances/placements.repository.js';
 import { ExecutionsRepository } from '../../src/migration/executions.repository.js';
 import { loadSettings } from '../../src/platform/config.js';
 import { PrismaService } from '../../src/platform/database/prisma.service.js';
+import { SecretBox } from '../../src/platform/secrets/secret-box.js';
+import { SecretKeyRepository } from '../../src/platform/secrets/secret-key.repository.js';
 
 const NOTICE = { seenSpotStatus: 'notified' } as const;
 
 describe('what the migration finds due in the rows', () => {
   let database: TestDatabase;
   let prisma: PrismaService;
+  let instances: InstancesRepository;
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    prisma = new PrismaService(loadSettings({ DATABASE_URL: database.url, NOVITA_API_KEY: 'none' }));
+    const settings = loadSettings({ DATABASE_URL: database.url, NOVITA_API_KEY: 'none' });
+    prisma = new PrismaService(settings);
+    const vault = new ConnectionVault(new SecretBox(settings, new SecretKeyRepository(prisma)));
+    instances = new InstancesRepository(prisma, vault);
   });
 
   beforeEach(async () => {
@@ -48,7 +55,7 @@ describe('what the migration finds due in the rows', () => {
       currentPlacementId: placement.id,
       ...known,
     });
-    await new InstancesRepository(prisma).insert(instance, prisma);
+    await instances.insert(instance, prisma);
     await new PlacementsRepository(prisma).insert(placement, prisma);
 
     const due = await new ExecutionsRepository(prisma).listDue(at(0), 10);

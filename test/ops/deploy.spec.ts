@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadSettings } from '../../src/platform/config.js';
@@ -26,6 +26,23 @@ function manifest(kind: string): Manifest {
   const found = manifests().find((one) => one.kind === kind);
   if (found === undefined) throw new Error(`There is no ${kind}`);
   return found;
+}
+
+interface ServiceMonitor {
+  readonly spec: { readonly selector: { readonly matchLabels: object }; readonly endpoints: readonly object[] };
+}
+
+type Model = new (manifest: unknown) => { validate(): void };
+
+/** What the manifest's kind must look like, as Kubernetes publishes it. */
+async function modelOf({ apiVersion, kind }: Manifest): Promise<Model> {
+  const packageOf = apiVersion.startsWith('monitoring.coreos.com/')
+    ? '@kubernetes-models/prometheus-operator'
+    : 'kubernetes-models';
+  const models = (await import(`${packageOf}/${apiVersion}`)) as Record<string, Model | undefined>;
+  const model = models[kind];
+  if (model === undefined) throw new Error(`There is no ${kind} in ${apiVersion}`);
+  return model;
 }
 
 interface Pod {
@@ -63,6 +80,16 @@ describe('the Kubernetes manifests', () => {
     expect(manifest('NetworkPolicy').spec['policyTypes']).toEqual(['Ingress', 'Egress']);
   });
 
+  it.each([...manifests(), parse(readFileSync('deploy/prometheus/service-monitor.yaml', 'utf8')) as Manifest])(
+    'are what Kubernetes takes: $kind',
+    async (one) => {
+      const Model = await modelOf(one);
+
+      expect(() => new Model(one).validate()).not.toThrow();
+      expect(() => new Model({ ...one, metadata: 'nonsense' }).validate()).toThrow();
+    },
+  );
+
   it('probe what each probe is for, and leave a replica the time it needs to end', () => {
     const [container] = pod().containers;
 
@@ -98,33 +125,29 @@ describe('the Kubernetes manifests', () => {
   });
 });
 
-interface Compose {
-  services: Record<
-    string,
-    { healthcheck?: object; deploy?: { replicas: number }; profiles?: string[]; ports?: string[] }
-  >;
-}
+describe('the scrape configurations', () => {
+  it('show a key, by reference, and match the service', () => {
+    const monitor = parse(readFileSync('deploy/prometheus/service-monitor.yaml', 'utf8')) as ServiceMonitor;
+    const [scrape] = parse(readFileSync('deploy/prometheus/scrape.yaml', 'utf8')) as Record<string, unknown>[];
+    const labels = (manifest('Service').metadata as { labels?: object }).labels;
 
-describe('docker-compose.yml', () => {
-  it('runs two replicas behind a balancer, all of them with health checks, published on the loopback alone', () => {
-    const { services } = parse(readFileSync('docker-compose.yml', 'utf8'), { strict: true }) as Compose;
-
-    expect(Object.keys(services).toSorted()).toEqual(['balancer', 'postgres', 'sandbox', 'service']);
-    expect(services['service']).toMatchObject({ deploy: { replicas: 2 } });
-    expect(services['sandbox']).toMatchObject({ profiles: ['sandbox'] });
-    for (const [name, service] of Object.entries(services)) {
-      expect({ name, hasCheck: service.healthcheck !== undefined }).toEqual({ name, hasCheck: true });
-      for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
-    }
+    expect(monitor.spec.selector.matchLabels).toEqual(labels);
+    expect(monitor.spec.endpoints).toEqual([
+      expect.objectContaining({
+        path: '/metrics',
+        authorization: { type: 'Bearer', credentials: { name: 'novita-gpu-instances-metrics', key: 'key' } },
+      }),
+    ]);
+    expect(scrape).toMatchObject({
+      job_name: 'novita-gpu-instances',
+      authorization: { credentials_file: expect.stringMatching(/^\//) },
+    });
   });
 
-  it('is taken by docker compose, where there is one', () => {
-    const compose = (...args: string[]) => spawnSync('docker', ['compose', ...args], { encoding: 'utf8' });
-    const isThere = compose('version').status === 0;
+  it('are not contradicted by annotations, which cannot carry a key', () => {
+    const template = manifest('Deployment').spec['template'] as { metadata: { annotations?: object } };
 
-    const judged = isThere ? compose('--profile', 'sandbox', 'config', '--quiet') : null;
-
-    expect(judged === null || judged.status === 0 ? '' : judged.stderr).toBe('');
+    expect(Object.keys(template.metadata.annotations ?? {})).toEqual([]);
   });
 });
 

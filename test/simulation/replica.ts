@@ -5,6 +5,7 @@ import { migrateInstance, reconcileInstance, retirePlacement } from '../../src/i
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
 import { InstancesService } from '../../src/instances/instances.service.js';
 import type { PlacementsRepository } from '../../src/instances/placements.repository.js';
+import type { OrderCaps } from '../../src/instances/order-caps.js';
 import type { StartTimes } from '../../src/instances/start-times.js';
 import type { DeploymentIdentity } from '../../src/lifecycle/deployment-identity.repository.js';
 import { DueWork } from '../../src/lifecycle/due-work.js';
@@ -159,12 +160,14 @@ export class Replica {
     this.dueWork = new DueWork(instances, placements, jobs, clock);
     const startTimes = {} as StartTimes;
     const guard = {} as AddressGuard;
+    const caps = {} as OrderCaps;
     this.service = new InstancesService(
       instances,
       placements,
       this.recorder,
       startTimes,
       guard,
+      caps,
       clock,
       random,
       settings,

@@ -28,10 +28,18 @@ function urlOf(name: string): string {
 }
 
 async function onServer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: environment('TEST_SERVER_URL') });
+  await rowsOf({ url: environment('TEST_SERVER_URL') }, statement);
+}
+
+/** What a statement gives, over a connection of its own. */
+export async function rowsOf(
+  { url }: Pick<TestDatabase, 'url'>,
+  statement: string,
+): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(statement);
+    return (await client.query<Record<string, unknown>>(statement)).rows;
   } finally {
     await client.end();
   }

@@ -1,7 +1,8 @@
 import type { BillingMode } from '../../novita/novita-client.js';
 
 /** The contract's six words. What is finer is the phase. */
-export type InstanceStatus = 'creating' | 'starting' | 'running' | 'failed' | 'stopped' | 'exited';
+export const STATUSES = ['creating', 'starting', 'running', 'failed', 'stopped', 'exited'] as const;
+export type InstanceStatus = (typeof STATUSES)[number];
 
 export type Phase =
   | 'queued'

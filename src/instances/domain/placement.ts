@@ -54,6 +54,7 @@ export type LivePlacement = Pick<
   | 'billingMode'
   | 'novitaId'
   | 'seenStatus'
+  | 'seenRawStatus'
   | 'seenError'
   | 'seenSpotStatus'
   | 'seenReclaimAt'

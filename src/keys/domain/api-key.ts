@@ -12,6 +12,10 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
   readonly createdBy: string;
   readonly replaces: string | null;
+  /** The first of the keys that took over from each other; its own id for a new one. */
+  readonly family: string;
+  /** How many instances that it ordered may be there at once, for its whole family; null: as many as it likes. */
+  readonly maxInstances: number | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -23,6 +27,7 @@ export interface KeyOrder {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: Date | null;
+  readonly maxInstances: number | null;
 }
 
 /** At its very instant of expiry a key is no longer good. */

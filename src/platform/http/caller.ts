@@ -1,11 +1,19 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 
+/** How many instances may be there at once that were ordered with the keys of one family. */
+export interface OrderCap {
+  readonly family: string;
+  readonly maxInstances: number;
+}
+
 /** On whose behalf a request acts. */
 export interface Caller {
   readonly teamId: string;
   /** For the log: the key, or `anonymous` while none is configured. */
   readonly actor: string;
+  /** Absent: as many as it likes. */
+  readonly cap?: OrderCap;
 }
 
 export const ANONYMOUS: Caller = { teamId: 'default', actor: 'anonymous' };

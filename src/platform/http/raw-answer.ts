@@ -23,6 +23,8 @@ export class ParserErrors {
 
   watch(server: Server): void {
     server.prependListener('request', (request, response) => this.latest.set(request.socket, { request, response }));
+    // Without a listener Node closes the connection and says nothing.
+    server.on('connect', (_request, socket) => socket.end(bytesOf(answerForStatus(405), { Allow: '' })));
     // Without a listener Node answers 417 with an empty body.
     server.on('checkExpectation', (request, response) => {
       const requestId = requestIdOf(request);
@@ -56,9 +58,16 @@ function responseBytes(code: string | undefined): string {
   const status = STATUS_OF_PARSER_ERROR[code ?? ''] ?? 400;
   const reason = 'This is not a well-formed HTTP request';
   const details = { field: 'request', reason, failures: [{ field: 'request', reason }] };
-  const { headers, body } = rawAnswer(answerForStatus(status, status === 400 ? { details } : {}), newRequestId());
-  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
-  return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n');
+  return bytesOf(answerForStatus(status, status === 400 ? { details } : {}));
+}
+
+/** A whole answer for a connection that ends with it. */
+function bytesOf(answer: ErrorAnswer, more: Record<string, string> = {}): string {
+  const { headers, body } = rawAnswer(answer, newRequestId());
+  const lines = Object.entries({ ...headers, ...more, Connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  return [`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}`, ...lines, '', body].join('\r\n');
 }
 
 function rawAnswer(answer: ErrorAnswer, requestId: string): { headers: Record<string, string>; body: string } {

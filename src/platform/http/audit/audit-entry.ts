@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { operationOf } from '../auth/require-scope.js';
 import { shortened } from '../text-rules.js';
+import { stateHash } from './state-hash.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -31,6 +32,16 @@ export interface AuditEntry {
   readonly errorCode: string | null;
   readonly requestId: string;
   readonly ip: string;
+  /** Hashes of what it was about, before and after; null where there was nothing, or nothing was changed. */
+  readonly beforeHash: string | null;
+  readonly afterHash: string | null;
+}
+
+/** What an effect did to what it was about. */
+export interface Effect {
+  readonly target: string | null;
+  readonly before: object | null;
+  readonly after: object | null;
 }
 
 const MUTATING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -44,8 +55,9 @@ export function isMutating({ method }: Pick<FastifyRequest, 'method'>): boolean 
 export function entryOf(
   request: FastifyRequest,
   ending: Pick<AuditEntry, 'at' | 'outcome' | 'status' | 'errorCode'>,
-  target: string | null = targetOf(request),
+  effect: Partial<Effect> = {},
 ): AuditEntry {
+  const { target, before, after } = effect;
   const route = request.routeOptions.url ?? '';
   return {
     ...ending,
@@ -54,9 +66,11 @@ export function entryOf(
     action: operationOf(request) ?? `${request.method} ${route}`,
     method: request.method,
     route,
-    target,
+    target: target ?? targetOf(request),
     requestId: request.id,
     ip: request.ip,
+    beforeHash: before ? stateHash(before) : null,
+    afterHash: after ? stateHash(after) : null,
   };
 }
 

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type Companion, currentCompanion, type Tx } from '../../database/unit-of-work.js';
-import type { AuditEntry } from './audit-entry.js';
+import type { AuditEntry, Effect } from './audit-entry.js';
 import { AuditRepository } from './audit.repository.js';
 
 /** Entries that wait; beyond this the oldest are dropped rather than kept in memory. They tell of attempts without an effect. */
@@ -10,15 +10,15 @@ const BATCH = 500;
 /** Goes along with a mutating request: its first transaction that is committed holds its entry. */
 export class AuditCompanion implements Companion {
   isWritten = false;
-  target: string | null = null;
+  effect: Effect = { target: null, before: null, after: null };
 
   constructor(
     private readonly audit: AuditRepository,
-    private readonly describe: (target: string | null) => AuditEntry,
+    private readonly describe: (effect: Effect) => AuditEntry,
   ) {}
 
   async write(tx: Tx): Promise<void> {
-    if (!this.isWritten) await this.audit.insert([this.describe(this.target)], tx);
+    if (!this.isWritten) await this.audit.insert([this.describe(this.effect)], tx);
   }
 
   committed(): void {
@@ -26,10 +26,13 @@ export class AuditCompanion implements Companion {
   }
 }
 
-/** Names what the request at hand is about, where the address does not: what is being made, an id instead of its alias. */
-export function concerning(target: string): void {
+/**
+ * Names what the request at hand is about, where the address does not (what is being made, an id instead of its alias), and
+ * what it does to it.
+ */
+export function concerning(target: string, { before = null, after = null }: Partial<Effect> = {}): void {
   const companion = currentCompanion();
-  if (companion instanceof AuditCompanion) companion.target = target;
+  if (companion instanceof AuditCompanion) companion.effect = { target, before, after };
 }
 
 /** Attempts that had no effect, and so no transaction to be written with; written in batches, soon. */

@@ -5,6 +5,7 @@ import { AUDIT_OUTCOMES, type AuditOutcome } from './audit-entry.js';
 import type { AuditFilter, KeptAuditEntry } from './audit.repository.js';
 
 const MAX_LENGTH = 200;
+const HASH = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
 
 export class ListAuditQuery extends Paged(50) {
   @ApiPropertyOptional({ maxLength: MAX_LENGTH })
@@ -82,6 +83,14 @@ export class AuditEntryDto {
 
   @ApiProperty({ example: '10.1.2.3' })
   ip!: string;
+
+  /** SHA-256 of what it was about, before; absent where there was nothing, or nothing was changed. */
+  @ApiPropertyOptional({ example: HASH })
+  beforeHash?: string;
+
+  /** The same, after. */
+  @ApiPropertyOptional({ example: HASH })
+  afterHash?: string;
 }
 
 export class AuditList {
@@ -104,6 +113,7 @@ export function toAuditFilter({ limit: _limit, offset: _offset, ...wanted }: Lis
 
 export function toAuditEntryDto(entry: KeptAuditEntry): AuditEntryDto {
   const { position, at, teamId, actor, action, target, outcome, status, errorCode, requestId, ip } = entry;
+  const { beforeHash, afterHash } = entry;
   return {
     position: String(position),
     at: at.toISOString(),
@@ -116,5 +126,7 @@ export function toAuditEntryDto(entry: KeptAuditEntry): AuditEntryDto {
     ...(errorCode !== null && { errorCode }),
     requestId,
     ip,
+    ...(beforeHash !== null && { beforeHash }),
+    ...(afterHash !== null && { afterHash }),
   };
 }

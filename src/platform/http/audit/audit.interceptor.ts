@@ -22,11 +22,11 @@ export class AuditInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     if (!isMutating(request)) return next.handle();
     const reply = http.getResponse<FastifyReply>();
-    const companion = new AuditCompanion(this.audit, (target) =>
+    const companion = new AuditCompanion(this.audit, (effect) =>
       entryOf(
         request,
         { at: this.clock.now(), outcome: 'accepted', status: reply.statusCode, errorCode: null },
-        ...(target === null ? [] : [target]),
+        effect,
       ),
     );
     request.audit = companion;

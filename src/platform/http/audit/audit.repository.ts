@@ -14,7 +14,7 @@ export interface AuditFilter {
   readonly requestId?: string;
 }
 
-export type KeptAuditEntry = AuditEntry & { readonly position: bigint };
+export type KeptAuditEntry = AuditEntry & { readonly position: bigint; readonly txId: bigint };
 
 @Injectable()
 export class AuditRepository {
@@ -22,6 +22,12 @@ export class AuditRepository {
 
   async insert(entries: readonly AuditEntry[], tx: Tx = this.prisma): Promise<void> {
     await tx.auditEntry.createMany({ data: [...entries] });
+  }
+
+  /** What the newest entry about this left behind. */
+  async latestAfterHash(action: string, target: string): Promise<string | null> {
+    const row = await this.prisma.auditEntry.findFirst({ where: { action, target }, orderBy: { position: 'desc' } });
+    return row?.afterHash ?? null;
   }
 
   async list(filter: AuditFilter, { limit, offset }: Page): Promise<{ entries: KeptAuditEntry[]; total: number }> {
@@ -34,6 +40,6 @@ export class AuditRepository {
   }
 }
 
-function toEntry(row: AuditRow): KeptAuditEntry {
+export function toEntry(row: AuditRow): KeptAuditEntry {
   return { ...row, outcome: row.outcome as AuditOutcome };
 }

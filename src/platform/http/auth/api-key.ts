@@ -32,6 +32,13 @@ export function judgeApiKey(text: string, environment: string): KeyVerdict {
   return { kind: 'well-formed', keyId };
 }
 
+/** The id in what has the shape and the checksum of a key, whether or not such a key exists. */
+export function keyIdIn(text: string): string | null {
+  const [, environment, keyId] = SHAPE.exec(text) ?? [];
+  if (environment === undefined || keyId === undefined) return null;
+  return judgeApiKey(text, environment).kind === 'well-formed' ? keyId : null;
+}
+
 export function newSecret(): string {
   return Array.from({ length: SECRET_LENGTH }, () => BASE62.charAt(randomInt(BASE62.length))).join('');
 }

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../caller.js';
+import { keyIdIn } from './api-key.js';
 import { FixedWindowStorage } from '../rate-limit/fixed-window-storage.js';
 import { AuthenticationFailed, ScopeMissing, TooManyFailures } from './auth.errors.js';
 import type { Authenticator, Identity } from './authenticator.js';
@@ -24,7 +25,7 @@ export class Gatekeeper {
 
   /**
    * Where a key is needed, its holder; elsewhere nobody in particular.
-   * @param address whom failures are counted for. @throws AuthenticationFailed or TooManyFailures
+   * @param address whom failures are counted for, besides the key that was tried. @throws AuthenticationFailed or TooManyFailures
    */
   async identify(request: FastifyRequest, address: string): Promise<Identity> {
     if (this.authenticator === null) return ANYBODY;
@@ -38,6 +39,7 @@ export class Gatekeeper {
     if (identity !== null) return identity;
     if (!isNeeded) return NOBODY;
     if (credentials.kind !== 'none') await this.countFailure(address);
+    if (credentials.kind === 'key') await this.countFailure(keyIdIn(credentials.key));
     throw new AuthenticationFailed();
   }
 
@@ -56,9 +58,10 @@ export class Gatekeeper {
     if (required !== null && !covers(identity.scopes, required)) throw new ScopeMissing(required);
   }
 
-  private async countFailure(address: string): Promise<void> {
-    if (!this.countsFailures) return;
-    const record = await this.failures.increment(address, MINUTE_MS, FAILURES_PER_MINUTE, 0, 'authentication');
+  /** Whoever shows the right key is never counted: trying at a key from many addresses does not lock its owner out. */
+  private async countFailure(whose: string | null): Promise<void> {
+    if (!this.countsFailures || whose === null) return;
+    const record = await this.failures.increment(whose, MINUTE_MS, FAILURES_PER_MINUTE, 0, 'authentication');
     if (record.isBlocked) throw new TooManyFailures(Math.max(1, Math.ceil(record.timeToBlockExpire)));
   }
 }

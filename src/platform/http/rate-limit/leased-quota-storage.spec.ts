@@ -6,14 +6,14 @@ const MINUTE_MS = 60_000;
 /** One quota as the database would keep it, shared by any number of replicas. */
 function setUp(replicas = 1) {
   const time = { now: 1_000 };
-  const store = { windowId: 0, used: 0, endsAt: 0, asked: 0, away: false };
+  const store = { used: 0, endsAt: 0, asked: 0, away: false };
   const lease = async (_name: string, _key: string, limit: number, windowMs: number, wanted: number) => {
     store.asked += 1;
     if (store.away) throw new Error('Connection terminated unexpectedly');
-    if (store.endsAt <= time.now) Object.assign(store, { windowId: time.now, used: 0, endsAt: time.now + windowMs });
+    if (store.endsAt <= time.now) Object.assign(store, { used: 0, endsAt: time.now + windowMs });
     const granted = Math.max(0, Math.min(wanted, limit - store.used));
     store.used += granted;
-    return { windowId: store.windowId, granted, used: store.used, endsInMs: store.endsAt - time.now };
+    return { granted, used: store.used, endsInMs: store.endsAt - time.now };
   };
   const storages = Array.from({ length: replicas }, () => new LeasedQuotaStorage(lease, () => time.now));
   const hit = (limit: number, replica = 0) => {

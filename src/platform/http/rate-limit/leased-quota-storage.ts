@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../app-error.js';
-import type { QuotaLease } from './quota.repository.js';
+import type { QuotaLease, TakeLease } from './quota-lease.js';
 import { type RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
 
 /** The part of a limit that a replica takes at once. Four replicas that stop halfway keep 5 % of a limit from the others. */
@@ -22,11 +22,7 @@ export class StoreTooSlow extends AppError {
   }
 }
 
-type Lease = (name: string, key: string, limit: number, windowMs: number, wanted: number) => Promise<QuotaLease>;
-
 interface Window {
-  /** Tells one window of the store from the next. */
-  id: number;
   /** Hits that may be let in without asking. */
   left: number;
   /** All replicas' hits, as of the latest lease. */
@@ -42,7 +38,7 @@ export class LeasedQuotaStorage extends RateLimitStorage {
   private awayBecause: Error | null = null;
 
   constructor(
-    private readonly lease: Lease,
+    private readonly lease: TakeLease,
     private readonly now: () => number = () => performance.now(),
   ) {
     super();
@@ -58,7 +54,7 @@ export class LeasedQuotaStorage extends RateLimitStorage {
   ): Promise<RateLimitRecord> {
     const block = Math.min(MAX_BLOCK, Math.max(1, Math.floor(limit * BLOCK_PART)));
     const window = this.windowOf(`${name}\0${key}`);
-    const ask = () => this.ask(window, () => this.lease(name, key, limit, ttlMs, block));
+    const ask = () => this.ask(window, ttlMs, () => this.lease(name, key, limit, ttlMs, block));
     // A block may be used up by others before its waiter gets to it; at the limit there are no more blocks.
     while (!this.hasLeft(window) && !this.isSpent(window, limit)) await ask();
     const isBlocked = !this.hasLeft(window);
@@ -80,14 +76,14 @@ export class LeasedQuotaStorage extends RateLimitStorage {
   private windowOf(id: string): Window {
     const known = this.windows.get(id);
     if (known !== undefined) return known;
-    const fresh = { id: 0, left: 0, used: 0, endsAt: -Infinity, asking: null };
+    const fresh = { left: 0, used: 0, endsAt: -Infinity, asking: null };
     this.windows.set(id, fresh);
     return fresh;
   }
 
-  private ask(window: Window, lease: () => Promise<QuotaLease>): Promise<void> {
+  private ask(window: Window, ttlMs: number, lease: () => Promise<QuotaLease>): Promise<void> {
     if (this.awayBecause !== null && this.now() < this.awayUntil) return Promise.reject(this.awayBecause);
-    window.asking ??= this.take(window, lease)
+    window.asking ??= this.take(window, ttlMs, lease)
       .catch((error: Error) => {
         this.awayBecause = error;
         this.awayUntil = this.now() + AWAY_MS;
@@ -99,14 +95,16 @@ export class LeasedQuotaStorage extends RateLimitStorage {
     return window.asking;
   }
 
-  private async take(window: Window, lease: () => Promise<QuotaLease>): Promise<void> {
+  private async take(window: Window, ttlMs: number, lease: () => Promise<QuotaLease>): Promise<void> {
     // Counted from before the question, so that a block is given up before its window ends and never after.
     const askedAt = this.now();
-    const { windowId, granted, used, endsInMs } = await inTime(lease());
-    window.left = (window.id === windowId ? window.left : 0) + granted;
+    const { granted, used, endsInMs } = await inTime(lease());
+    const endsAt = askedAt + endsInMs;
+    // The store's next window ends a whole window later; one and the same only seems to move as answers take their time.
+    const isSame = Math.abs(endsAt - window.endsAt) < ttlMs / 2;
+    window.left = (isSame ? window.left : 0) + granted;
     window.used = used;
-    window.endsAt = window.id === windowId ? Math.min(window.endsAt, askedAt + endsInMs) : askedAt + endsInMs;
-    window.id = windowId;
+    window.endsAt = isSame ? Math.min(window.endsAt, endsAt) : endsAt;
   }
 }
 

@@ -1,19 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '../../database/prisma.service.js';
-
-export interface QuotaLease {
-  /** The same for all leases of one window. */
-  readonly windowId: number;
-  /** How many hits this replica may let in; less than asked for near the limit, 0 at it. */
-  readonly granted: number;
-  /** Hits that all replicas together have been granted in this window. */
-  readonly used: number;
-  /** Until the window ends, by the database's clock. */
-  readonly endsInMs: number;
-}
+import type { QuotaLease } from './quota-lease.js';
 
 interface LeaseRow {
-  windowId: number;
   granted: bigint;
   used: bigint;
   endsInMs: number;
@@ -38,8 +27,7 @@ export class QuotaRepository {
         used = CASE WHEN w.ends_at <= clock_timestamp() THEN excluded.used
                     ELSE w.used + GREATEST(0, LEAST(${wanted}::bigint, ${limit}::bigint - w.used)) END,
         ends_at = CASE WHEN w.ends_at <= clock_timestamp() THEN excluded.ends_at ELSE w.ends_at END
-      RETURNING w.granted, w.used, extract(epoch FROM w.ends_at)::float8 AS "windowId",
-                (extract(epoch FROM w.ends_at - clock_timestamp()) * 1000)::float8 AS "endsInMs"`;
+      RETURNING w.granted, w.used, (extract(epoch FROM w.ends_at - clock_timestamp()) * 1000)::float8 AS "endsInMs"`;
     const row = rows[0];
     if (row === undefined) throw new Error('The lease of a quota returned nothing');
     return { ...row, granted: Number(row.granted), used: Number(row.used) };

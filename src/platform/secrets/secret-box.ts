@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
-import { Settings } from '../platform/config.js';
+import { Settings } from '../config.js';
 import { SecretKeyRepository } from './secret-key.repository.js';
 
 const IV_BYTES = 12;
@@ -20,17 +20,24 @@ export class CannotOpen extends Error {}
  * query logs and of dumps of single tables. What was sealed before SECRETS_KEY was set can still be opened.
  */
 @Injectable()
-export class SecretBox {
+export class SecretBox implements OnApplicationBootstrap {
+  private readonly givenKey: BoxKey | null;
   private storedKey: Promise<BoxKey> | null = null;
 
   constructor(
-    private readonly settings: Settings,
+    { secretsKey }: Settings,
     private readonly keys: SecretKeyRepository,
-  ) {}
+  ) {
+    this.givenKey = secretsKey === null ? null : keyFrom(secretsKey);
+  }
+
+  /** Read ahead: who seals inside a transaction must not wait for a second connection. */
+  onApplicationBootstrap(): void {
+    if (this.givenKey === null) void this.stored().catch(() => undefined);
+  }
 
   async seal(text: string, belongsTo: string): Promise<string> {
-    const { secretsKey } = this.settings;
-    const key = secretsKey === null ? await this.stored() : keyFrom(secretsKey);
+    const key = this.givenKey ?? (await this.stored());
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv('aes-256-gcm', key.bytes, iv).setAAD(Buffer.from(belongsTo, 'utf8'));
     const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
@@ -55,9 +62,7 @@ export class SecretBox {
   }
 
   private async find(id: string): Promise<BoxKey | null> {
-    const { secretsKey } = this.settings;
-    const given = secretsKey === null ? null : keyFrom(secretsKey);
-    if (given?.id === id) return given;
+    if (this.givenKey?.id === id) return this.givenKey;
     const stored = await this.stored();
     return stored.id === id ? stored : null;
   }
