@@ -233,7 +233,7 @@ describe('the schedule of the migration', () => {
   });
 
   it('is carried on by another replica when the one that runs it dies', async () => {
-    const world = await World.start({ replicas: 1, speed: 1 });
+    const world = await World.start({ replicas: 1, speed: 4 });
     try {
       const { body } = await world.service.post<{ instanceId: string }>('/api/instances', anOrder());
       const path = `/api/instances/${body.instanceId}`;
