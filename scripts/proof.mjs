@@ -25,11 +25,30 @@ const PROOFS = {
   },
   webhooks: { paths: ['webhooks', 'events', 'guard'], seed: 'SEED' },
   http: { paths: ['http/hostile.spec.ts'], seed: 'HOSTILE_SEED', env: { HOSTILE_REQUESTS: '50000' } },
-  slow: { paths: ['http/slow-clients.spec.ts'] },
-  auth: { paths: ['api/matrix.spec.ts', 'api/keys.spec.ts'] },
-  limits: { paths: ['api/limits.spec.ts', 'http/rate-limits.spec.ts'] },
-  rolling: { paths: ['ops/rolling-restarts.spec.ts'] },
-  secrets: { paths: ['webhooks/secrets.spec.ts', 'http/logging.spec.ts', 'http/errors.spec.ts'] },
+  slow: {
+    paths: ['http/slow-clients.spec.ts'],
+    env: { SLOW_HEADERS: '2000', SLOW_BODIES: '500', SLOW_P99_MS: '100' },
+  },
+  auth: {
+    paths: [
+      'api/matrix.spec.ts',
+      'api/keys.spec.ts',
+      'api/order-caps.spec.ts',
+      'api/audit-chain.spec.ts',
+      'api/service-role.spec.ts',
+    ],
+    env: { CAPPED_ORDERS: '1000' },
+  },
+  idempotency: {
+    paths: ['api/idempotency.spec.ts'],
+    env: { IDEMPOTENCY_KEYS: '1000', IDEMPOTENCY_SENDERS: '20', IDEMPOTENCY_REPLICAS: '4' },
+  },
+  limits: { paths: ['api/limits.spec.ts', 'api/limits-redis.spec.ts', 'http/rate-limits.spec.ts'] },
+  rolling: { paths: ['ops/rolling-restarts.spec.ts'], env: { ROLLING_RESTARTS: '200' } },
+  metrics: { paths: ['ops/metrics.spec.ts'], env: { RANDOM_ADDRESSES: '50000' } },
+  secrets: {
+    paths: ['webhooks/secrets.spec.ts', 'api/passwords.spec.ts', 'http/logging.spec.ts', 'http/errors.spec.ts'],
+  },
 };
 
 const MAX_SEED = 1_000_000_000;

@@ -147,7 +147,7 @@ export function loadSettings(env: Env, checks: readonly SettingsCheck[] = []): S
 }
 
 /** What may be compared and kept: of secrets only whether they are set. What is new at every start is left out. */
-export function withoutSecrets({ replicaId: _, ...settings }: Settings): object {
+export function withoutSecrets({ replicaId: _replicaId, ...settings }: Settings): object {
   const secret = { databaseUrl: true, novitaApiKey: true, webhookSecret: true, secretsKey: true };
   const hidden = { ...secret, bootstrapAdminKey: true, redisUrl: true };
   return Object.fromEntries(

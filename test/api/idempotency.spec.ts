@@ -5,12 +5,12 @@ import type { ServiceProcess } from '../support/service-process.js';
 import { eventually, World } from '../support/world.js';
 import { bearer, BOOTSTRAP, makeKey } from './teams.js';
 
-const KEYS = 40;
+const KEYS = Number(process.env['IDEMPOTENCY_KEYS'] ?? 40);
 const AT_ONCE = 8;
-const SENDERS = 10;
-const REPLICAS = 3;
+const SENDERS = Number(process.env['IDEMPOTENCY_SENDERS'] ?? 10);
+const REPLICAS = Number(process.env['IDEMPOTENCY_REPLICAS'] ?? 3);
 
-jest.setTimeout(300_000);
+jest.setTimeout(Math.max(300_000, KEYS * 3_000));
 
 interface Raw {
   readonly status: number;

@@ -83,7 +83,7 @@ describe('a key that may have so many instances at once', () => {
 
     const statuses = await Promise.all([0, 1, 2].map(async (index) => (await order(capped.key, index)).status));
 
-    expect(statuses.toSorted()).toEqual([201, 409, 409]);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([201, 409, 409]);
   });
 
   it('cannot be made with a number that is none', async () => {

@@ -12,6 +12,11 @@ interface Details {
   machine?: { novitaId: string; region: string; productId: string; billingMode: string; pricePerHourUsd: string };
 }
 
+interface Health {
+  readonly dependencies: Record<string, string>;
+  readonly upstream: { readonly lastFailure?: string };
+}
+
 /** What the upstream might say; none of it may reach a user. */
 const UPSTREAM_WORDS = /upstream-secret|metadata|"reason"|template not found|product not found|stack/i;
 
@@ -120,13 +125,23 @@ describe('a service whose key the provider rejects', () => {
 
     const { statusReason } = await untilStatus(world.service, id, 'failed');
     const health = await eventually(async () => {
-      const answer = await world.service.get<{ upstream: { lastFailure?: string } }>('/health');
+      const answer = await world.service.get<Health>('/health');
       return answer.status === 503 && answer.body;
     });
+    const asked = [
+      await world.service.get('/api/instances'),
+      await world.service.get(`/api/instances/${id}`),
+      await world.service.post('/api/instances', anOrder()),
+      await world.service.send('DELETE', `/api/instances/${id}`),
+    ];
 
     expect(statusReason?.code).toBe('NOVITA_AUTH_FAILED');
     expect(statusReason?.message).toContain('NOVITA_API_KEY');
     expect(health.upstream.lastFailure).toBe('auth');
+    expect(health.dependencies).toMatchObject({ novitaApi: 'unhealthy', database: 'healthy' });
+    // The caller’s own key is not what is wrong, and nothing that it is answered says so.
+    expect(asked.map(({ status }) => status)).toEqual([200, 200, 201, 202]);
+    expect((await world.service.get('/health/ready')).status).toBe(200);
     expect(world.service.lines.join('\n')).not.toContain(key);
     await world.stop();
     await sandbox.stop();

@@ -187,27 +187,31 @@ async function send({ method, path, headers, body }: Request): Promise<{ status:
 }
 
 describe(`${REQUESTS} hostile requests derived from the document (seed ${SEED})`, () => {
-  it('never break the service: no 5xx, no exit, every refusal in the documented shape', async () => {
-    const broken: object[] = [];
-    const statuses = new Map<number, number>();
-    for (let sent = 0; sent < REQUESTS; sent += AT_ONCE) {
-      const requests = Array.from({ length: AT_ONCE }, hostileRequest);
-      const answers = await Promise.all(requests.map((request) => send(request)));
-      for (const [index, { status, text }] of answers.entries()) {
-        statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        // A probe that tells of a busy machine tells the truth.
-        if (status === 503 && requests[index]!.path.startsWith('/health')) continue;
-        if (status >= 500) broken.push({ status, request: requests[index], text: text.slice(0, 300) });
-        else if (status >= 400) asErrorBody(text);
+  it(
+    'never break the service: no 5xx, no exit, every refusal in the documented shape',
+    async () => {
+      const broken: object[] = [];
+      const statuses = new Map<number, number>();
+      for (let sent = 0; sent < REQUESTS; sent += AT_ONCE) {
+        const requests = Array.from({ length: AT_ONCE }, hostileRequest);
+        const answers = await Promise.all(requests.map((request) => send(request)));
+        for (const [index, { status, text }] of answers.entries()) {
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+          // A probe that tells of a busy machine tells the truth.
+          if (status === 503 && requests[index]!.path.startsWith('/health')) continue;
+          if (status >= 500) broken.push({ status, request: requests[index], text: text.slice(0, 300) });
+          else if (status >= 400) asErrorBody(text);
+        }
       }
-    }
 
-    expect(broken).toEqual([]);
-    expect(world.service.child.exitCode).toBeNull();
-    expect((await world.service.get('/health/live')).status).toBe(200);
-    expect(Object.getOwnPropertyNames({})).toEqual([]);
-    expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404]));
-  }, 180_000);
+      expect(broken).toEqual([]);
+      expect(world.service.child.exitCode).toBeNull();
+      expect((await world.service.get('/health/live')).status).toBe(200);
+      expect(Object.getOwnPropertyNames({})).toEqual([]);
+      expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404]));
+    },
+    Math.max(180_000, REQUESTS * 60),
+  );
 
   it('cannot forge a line of the log: each is one JSON object, and nothing in it misleads a terminal', async () => {
     await send({
