@@ -6,6 +6,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
+import { InHand } from './in-hand.js';
 import { priorityOf } from './urgency.js';
 
 type Handler = (payload: object) => Promise<unknown>;
@@ -31,6 +32,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(Jobs.name);
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
+  private readonly inHand = new InHand();
   private running = false;
 
   constructor(settings: Settings, draining: Draining) {
@@ -86,6 +88,16 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
     );
   }
 
+  /** For timers, which find the same rows again in a moment: what is in hand already is not queued once more. */
+  async wakeAll<P extends object>(
+    job: Job<P>,
+    payloads: readonly P[],
+    deadlineOf?: (payload: P) => Date | null,
+  ): Promise<void> {
+    const idle = payloads.filter((payload) => !this.inHand.has(job.name, job.keyOf(payload)));
+    await this.enqueueAll(job, idle, deadlineOf);
+  }
+
   /** Makes the queue exist before anybody enqueues, so that `enqueue` is one insert. */
   async declare<P extends object>(job: Job<P>): Promise<void> {
     const declared = this.known.get(job.name) ?? this.createQueue(job.name);
@@ -104,7 +116,10 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
         pollingIntervalSeconds: 1,
         notifyPollingIntervalSeconds: 10,
       },
-      (batch: BossJob<object>[]) => Promise.all(batch.map((one) => this.handle(one, handler))),
+      (batch: BossJob<P>[]) =>
+        Promise.all(
+          batch.map((one) => this.inHand.during(job.name, job.keyOf(one.data), () => this.handle(one, handler))),
+        ),
     );
   }
 
