@@ -23,6 +23,8 @@ export class PrismaService extends PrismaClient implements OnModuleInit, OnAppli
       // A half-open connection never answers: the query must end on our side as well.
       query_timeout: 4000,
       keepAlive: true,
+      // Statements of one transaction need not wait for each other's answers; see `together`.
+      pipeline: true,
       options: SERVER_TIMEOUTS,
       application_name: `novita-gpu-instances ${settings.replicaId.slice(0, 8)}`,
     });

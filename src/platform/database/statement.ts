@@ -63,3 +63,12 @@ export async function run<Row extends object = never>(
   const { rows, rowCount } = await connection.query<Row>({ name, text, values });
   return { rows, count: rowCount ?? 0 };
 }
+
+/**
+ * Work that sends statements on one connection without waiting for each other, in the order given. All of it has ended when this
+ * does: what is sent after the transaction was given up would be no part of it.
+ */
+export async function together(work: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}
