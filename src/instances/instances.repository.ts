@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { insertStatement, replaceStatement, valuesOf } from '../platform/database/row-statements.js';
+import { run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { ConnectionVault, type StoredConnection } from './connection-vault.js';
 import {
@@ -17,6 +19,10 @@ import {
 } from './domain/instance.js';
 import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
+const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
+const INSERT = insertStatement<Instance>('instances-insert', 'instances', COLUMNS);
+const REPLACE = replaceStatement<Instance>('instances-replace', 'instances', COLUMNS);
+
 @Injectable()
 export class InstancesRepository {
   constructor(
@@ -25,14 +31,14 @@ export class InstancesRepository {
   ) {}
 
   async insert(instance: Instance, tx: Tx): Promise<void> {
-    await tx.instance.create({ data: await this.toRow(instance) });
+    await run(tx, INSERT, valuesOf(await this.toRow(instance), COLUMNS));
   }
 
   /** Replaces the version that was read; false when another writer came first. */
   async update(instance: Instance, tx: Tx): Promise<boolean> {
     const { id, version } = instance;
-    const data = { ...(await this.toRow(instance)), version: version + 1 };
-    const { count } = await tx.instance.updateMany({ where: { id, version }, data });
+    const next = valuesOf({ ...(await this.toRow(instance)), version: version + 1 }, COLUMNS);
+    const { count } = await run(tx, REPLACE, [...next, id, version]);
     return count === 1;
   }
 
@@ -112,13 +118,9 @@ export class InstancesRepository {
     return new Map(groups.map((group) => [group.phase as Phase, group._count]));
   }
 
-  private async toRow({ readiness, connection, labels, ...columns }: Instance) {
-    return {
-      ...columns,
-      readiness: json(readiness),
-      connection: json(connection && (await this.vault.seal(connection, columns.id))),
-      labels: labels as Prisma.InputJsonObject,
-    };
+  private async toRow(instance: Instance): Promise<Instance> {
+    const { connection, id } = instance;
+    return { ...instance, connection: connection && (await this.vault.seal(connection, id)) };
   }
 
   private async opened(row: InstanceRow | null): Promise<Instance | null> {
@@ -143,10 +145,6 @@ function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
       labels: { path: [key], ...(value === null ? { string_starts_with: '' } : { equals: value }) },
     })),
   };
-}
-
-function json(value: object | null): Prisma.InputJsonObject | typeof Prisma.DbNull {
-  return value === null ? Prisma.DbNull : (value as Prisma.InputJsonObject);
 }
 
 function toInstance(row: InstanceRow, connection: Connection | null): Instance {

@@ -25,12 +25,12 @@ export class DueWork {
     try {
       const now = this.clock.now();
       const instanceIds = await this.instances.listDueIds(now, AT_ONCE);
-      await this.jobs.enqueueAll(
+      await this.jobs.wakeAll(
         reconcileInstance,
         instanceIds.map((instanceId) => ({ instanceId })),
       );
       const placementIds = await this.placements.listDueRetirements(now, AT_ONCE);
-      await this.jobs.enqueueAll(
+      await this.jobs.wakeAll(
         retirePlacement,
         placementIds.map((placementId) => ({ placementId })),
       );

@@ -39,7 +39,7 @@ export class MigrationSchedule {
     try {
       const due = await this.executions.listDue(this.clock.now(), AT_ONCE);
       const deadlines = new Map(due.map(({ instanceId, deadline }) => [instanceId, deadline]));
-      await this.jobs.enqueueAll(
+      await this.jobs.wakeAll(
         migrateInstance,
         due.map(({ instanceId }) => ({ instanceId })),
         ({ instanceId }) => deadlines.get(instanceId) ?? null,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { run, type Statement } from '../platform/database/statement.js';
 
 export interface GateState {
   readonly consecutiveFailures: number;
@@ -23,23 +24,36 @@ export type TakeAnswer =
   | { readonly kind: 'wait'; readonly waitMs: number }
   | { readonly kind: 'open'; readonly because: string | null };
 
+const REFILLED =
+  'LEAST($1::float8, tokens + $2::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at)))';
+/** Once for each call to upstream: planned once. */
+const TAKE: Statement = {
+  name: 'take-turn',
+  text: `
+    UPDATE upstream_gate SET
+      tokens = ${REFILLED} - 1,
+      refilled_at = clock_timestamp(),
+      -- One probe at a time while the circuit is half open.
+      open_until = CASE WHEN consecutive_failures >= $4::int THEN clock_timestamp() + interval '5 seconds' END
+    WHERE name = 'novita'
+      AND (consecutive_failures < $4::int OR open_until <= clock_timestamp())
+      AND COALESCE(paused_until, clock_timestamp()) <= clock_timestamp()
+      AND ${REFILLED} >= $3::float8
+    RETURNING consecutive_failures AS failures`,
+};
+
 /** The gate's single row, moved by single statements on the database's clock, so that replicas agree. */
 @Injectable()
 export class GateRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async take({ burst, perSecond, needed, failuresToOpen }: TakeRequest): Promise<TakeAnswer> {
-    const taken = await this.prisma.$queryRaw<{ failures: number }[]>`
-      UPDATE upstream_gate SET
-        tokens = LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) - 1,
-        refilled_at = clock_timestamp(),
-        -- One probe at a time while the circuit is half open.
-        open_until = CASE WHEN consecutive_failures >= ${failuresToOpen} THEN clock_timestamp() + interval '5 seconds' END
-      WHERE name = 'novita'
-        AND (consecutive_failures < ${failuresToOpen} OR open_until <= clock_timestamp())
-        AND COALESCE(paused_until, clock_timestamp()) <= clock_timestamp()
-        AND LEAST(${burst}::float8, tokens + ${perSecond}::float8 * GREATEST(0, extract(epoch FROM clock_timestamp() - refilled_at))) >= ${needed}::float8
-      RETURNING consecutive_failures AS failures`;
+    const { rows: taken } = await run<{ failures: number }>(this.prisma, TAKE, [
+      burst,
+      perSecond,
+      needed,
+      failuresToOpen,
+    ]);
     return taken[0]
       ? { kind: 'taken', failures: taken[0].failures }
       : this.explainRefusal(perSecond, needed, failuresToOpen);

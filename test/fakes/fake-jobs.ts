@@ -5,7 +5,7 @@ import { asTransaction, type FakeDatabase, type QueuedJob } from './fake-databas
 import type { Actor } from './scheduler.js';
 
 /** Wake-ups: written with the transaction or at once; whether one arrives, twice or late, the world decides. */
-export class FakeJobs implements Pick<Jobs, 'enqueue' | 'enqueueAll'> {
+export class FakeJobs implements Pick<Jobs, 'enqueue' | 'enqueueAll' | 'wakeAll'> {
   constructor(
     private readonly database: FakeDatabase,
     private readonly actor: Actor,
@@ -20,6 +20,10 @@ export class FakeJobs implements Pick<Jobs, 'enqueue' | 'enqueueAll'> {
     await this.database.query(this.actor, `wake ${job.name}`, () =>
       this.database.onJobs(payloads.map((payload) => toQueued(job, payload))),
     );
+  }
+
+  async wakeAll<P extends object>(job: Job<P>, payloads: readonly P[]): Promise<void> {
+    await this.enqueueAll(job, payloads);
   }
 }
 

@@ -1,11 +1,14 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { fromPrisma, PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
+import { PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
+import { run } from '../database/statement.js';
+import { StatementNames } from '../database/statement-names.js';
 import { SteadyClient } from '../database/steady-client.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
+import { InHand } from './in-hand.js';
 import { priorityOf } from './urgency.js';
 
 type Handler = (payload: object) => Promise<unknown>;
@@ -31,6 +34,8 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(Jobs.name);
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
+  private readonly inHand = new InHand();
+  private readonly names = new StatementNames('jobs-');
   private running = false;
 
   constructor(settings: Settings, draining: Draining) {
@@ -70,7 +75,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
   async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx, deadline: Date | null = null): Promise<void> {
     const options = { singletonKey: job.keyOf(payload), priority: priorityOf(deadline) };
-    await this.boss.send(job.name, payload, { ...options, db: fromPrisma(tx) });
+    await this.boss.send(job.name, payload, { ...options, db: this.within(tx) });
   }
 
   /** For sweeps, which found the work in the rows: one insert for all. */
@@ -84,6 +89,16 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
       job.name,
       payloads.map((data) => ({ data, singletonKey: job.keyOf(data), priority: priorityOf(deadlineOf(data)) })),
     );
+  }
+
+  /** For timers, which find the same rows again in a moment: what is in hand already is not queued once more. */
+  async wakeAll<P extends object>(
+    job: Job<P>,
+    payloads: readonly P[],
+    deadlineOf?: (payload: P) => Date | null,
+  ): Promise<void> {
+    const idle = payloads.filter((payload) => !this.inHand.has(job.name, job.keyOf(payload)));
+    await this.enqueueAll(job, idle, deadlineOf);
   }
 
   /** Makes the queue exist before anybody enqueues, so that `enqueue` is one insert. */
@@ -104,7 +119,10 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
         pollingIntervalSeconds: 1,
         notifyPollingIntervalSeconds: 10,
       },
-      (batch: BossJob<object>[]) => Promise.all(batch.map((one) => this.handle(one, handler))),
+      (batch: BossJob<P>[]) =>
+        Promise.all(
+          batch.map((one) => this.inHand.during(job.name, job.keyOf(one.data), () => this.handle(one, handler))),
+        ),
     );
   }
 
@@ -118,6 +136,14 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
          FROM pgboss.job WHERE name NOT LIKE '\\_\\_pgboss%'`,
     );
     return rows[0] as JobCounts;
+  }
+
+  /** What pg-boss sends inside the caller's transaction is planned once for each queue. */
+  private within(tx: Tx): { executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> } {
+    return {
+      executeSql: (text, values = []) =>
+        run<Record<string, unknown>>(tx, { name: this.names.of(text) ?? '', text }, values),
+    };
   }
 
   private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {
