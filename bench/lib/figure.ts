@@ -48,7 +48,7 @@ export function isReached({ goal, spread }: Figure): boolean {
 
 export function goalText({ goal, unit }: Figure): string {
   const texts = [
-    ...(goal?.atLeast === undefined ? [] : [`≥ ${goal.atLeast}`]),
+    ...(goal?.atLeast === undefined ? [] : [`≥ ${Number(goal.atLeast.toFixed(2))}`]),
     ...(goal?.atMost === undefined ? [] : [`≤ ${goal.atMost}`]),
   ];
   return [texts.join(', '), texts.length === 0 ? '' : unit].join(' ').trim();

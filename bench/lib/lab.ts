@@ -66,14 +66,9 @@ export class Lab {
   }
 
   /** The built service. `env` goes before what `npm start` would set. */
-  async service(
-    databaseUrl: string,
-    sandbox: Sandbox,
-    env: Record<string, string> = {},
-    nodeArgs: string[] = [],
-  ): Promise<Server> {
+  async service(databaseUrl: string, sandbox: Sandbox, env: Record<string, string> = {}): Promise<Server> {
     const watch = new URL('../../scripts/lib/leave-with-parent.mjs', import.meta.url).href;
-    const args = [...nodeArgs, '--enable-source-maps', `--import=${watch}`, at('dist/main.js')];
+    const args = [...profiling(), '--enable-source-maps', `--import=${watch}`, at('dist/main.js')];
     const child = this.spawn(args, {
       ...AS_SHIPPED,
       PORT: '0',
@@ -155,6 +150,12 @@ export class Lab {
   private async onServer(statement: string): Promise<void> {
     await this.query(this.serverUrl, statement);
   }
+}
+
+/** Each service writes what it spent its time on when it ends. */
+function profiling(): string[] {
+  const { BENCH_PROFILE: directory } = process.env;
+  return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
 }
 
 function serverOf(child: Child, url: string): Server {

@@ -5,6 +5,7 @@ import type { LoadPlan, WorkerResult } from './load.ts';
 import { percentile } from './statistics.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+const WARM_UP_PATIENCE = 10;
 
 class Measurement {
   readonly latenciesMs: number[] = [];
@@ -30,7 +31,7 @@ class Measurement {
       failure,
       bytes,
       seconds,
-      perSecond: latenciesMs.length / seconds,
+      perSecond: (latenciesMs.length - failed) / seconds,
       p50Ms: percentile(latenciesMs, 0.5),
       p99Ms: percentile(latenciesMs, 0.99),
     };
@@ -69,12 +70,20 @@ async function load(plan: LoadPlan): Promise<WorkerResult> {
   );
   try {
     const warmUp = plan.warmUpPaths ?? plan.paths;
-    if (plan.warmUpSeconds > 0) await run(clients, plan, new Turns(warmUp, false), plan.warmUpSeconds);
+    if (plan.warmUpSeconds > 0) await warm(clients, plan, new Turns(warmUp, false));
     process.send?.({ begins: true });
     return await run(clients, plan, new Turns(plan.paths, plan.once ?? false), plan.seconds);
   } finally {
     await Promise.all(clients.map((client) => client.destroy()));
   }
+}
+
+/** For some time, and until enough was asked: on a busy machine the time alone compiles nothing. */
+async function warm(clients: Client[], plan: LoadPlan, turns: Turns): Promise<void> {
+  const giveUpAt = performance.now() + plan.warmUpSeconds * 1000 * WARM_UP_PATIENCE;
+  let requests = 0;
+  while (requests < plan.warmUpRequests && performance.now() < giveUpAt)
+    requests += (await run(clients, plan, turns, plan.warmUpSeconds)).requests;
 }
 
 async function run(clients: Client[], plan: LoadPlan, turns: Turns, seconds: number): Promise<WorkerResult> {

@@ -38,9 +38,9 @@ export async function loadPair({
   return alternate(title, contender('service', service), contender('yardstick', yardstick));
 }
 
-export function tellLoad({ perSecond, p50Ms, p99Ms, cpuMicrosPerRequest }: LoadResult): string {
+export function tellLoad({ perSecond, p50Ms, p99Ms, cpuMicrosPerRequest, failed }: LoadResult): string {
   const times = `p50 ${rounded(p50Ms)} ms, p99 ${rounded(p99Ms)} ms`;
-  return `${rounded(perSecond)}/s, ${times}, ${rounded(cpuMicrosPerRequest)} µs of CPU each`;
+  return `${rounded(perSecond)}/s, ${times}, ${rounded(cpuMicrosPerRequest)} µs of CPU each${failed === 0 ? '' : `, ${failed} failed`}`;
 }
 
 /** For whoever wants to know on a busy machine: CPU time of one request, yardstick ÷ service. */

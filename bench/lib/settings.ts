@@ -5,6 +5,7 @@ export const CONNECTIONS = 50;
 export const ROUNDS = numberFrom('BENCH_ROUNDS', 5);
 export const SECONDS = numberFrom('BENCH_SECONDS', 5);
 export const WARM_UP_SECONDS = Math.min(2, SECONDS);
+export const WARM_UP_REQUESTS = 2_000;
 /** A run that was made shorter is for whoever works on the service; only full ones are written to the document. */
 export const isFullRun = ROUNDS >= 5 && SECONDS >= 5;
 
