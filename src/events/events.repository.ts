@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { insertStatement, valuesOf } from '../platform/database/row-statements.js';
+import { run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { type EventCursor, parseCursor } from './domain/cursor.js';
 import type { Actor, EventType, NewEvent, RecordedEvent } from './event.js';
@@ -55,12 +57,29 @@ const CLOCK_LOCK = 7_201_846_535_193n;
 const COLUMNS = Prisma.sql`position, tx_id AS "txId", id, instance_id AS "instanceId", team_id AS "teamId", sequence, type,
   actor, from_phase AS "fromPhase", to_phase AS "toPhase", reason_code AS "reasonCode", data, body, occurred_at AS "occurredAt"`;
 
+/** Position and transaction are the database's to give. */
+const WRITTEN = [
+  'id',
+  'instanceId',
+  'teamId',
+  'sequence',
+  'type',
+  'actor',
+  'fromPhase',
+  'toPhase',
+  'reasonCode',
+  'data',
+  'body',
+  'occurredAt',
+] as const satisfies readonly (keyof NewEvent)[];
+const INSERT = insertStatement<NewEvent>('events-insert', 'events', WRITTEN);
+
 @Injectable()
 export class EventsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async insert(event: NewEvent, tx: Tx): Promise<void> {
-    await tx.event.create({ data: { ...event, data: event.data as Prisma.InputJsonObject } });
+    await run(tx, INSERT, valuesOf(event, WRITTEN));
   }
 
   /** The end of what is final: a reader that starts here sees everything that is written from now on. */

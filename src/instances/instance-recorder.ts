@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, isNotified, type NewEvent } from '../events/event.js';
 import { EventsService } from '../events/events.service.js';
+import { together } from '../platform/database/statement.js';
 import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { Random } from '../platform/random.js';
@@ -45,13 +46,15 @@ export class InstanceRecorder {
   async recordNew(instance: Instance, actor: Actor, alongside?: (tx: Tx) => Promise<void>): Promise<Instance> {
     const event = this.toEvent({ type: 'instance.requested', actor }, null, instance);
     const inserted = { ...instance, eventSequence: event.sequence };
-    await this.unitOfWork.run(async (tx) => {
-      // First: it may find that all of this has been done before.
-      await alongside?.(tx);
-      await this.instances.insert(inserted, tx);
-      await this.writeEvent(event, inserted, tx);
-      await this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx);
-    });
+    await this.unitOfWork.run((tx) =>
+      together([
+        // First: it may find that all of this has been done before.
+        alongside?.(tx) ?? Promise.resolve(),
+        this.instances.insert(inserted, tx),
+        this.writeEvent(event, inserted, tx),
+        this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx),
+      ]),
+    );
     workSignals.eventRecorded.tell({ type: event.type });
     return inserted;
   }

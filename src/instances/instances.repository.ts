@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { insertStatement, replaceStatement, valuesOf } from '../platform/database/row-statements.js';
+import { run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import {
   type Action,
@@ -16,19 +18,23 @@ import {
 } from './domain/instance.js';
 import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
+const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
+const INSERT = insertStatement<Instance>('instances-insert', 'instances', COLUMNS);
+const REPLACE = replaceStatement<Instance>('instances-replace', 'instances', COLUMNS);
+
 @Injectable()
 export class InstancesRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async insert(instance: Instance, tx: Tx): Promise<void> {
-    await tx.instance.create({ data: toRow(instance) });
+    await run(tx, INSERT, valuesOf(instance, COLUMNS));
   }
 
   /** Replaces the version that was read; false when another writer came first. */
   async update(instance: Instance, tx: Tx): Promise<boolean> {
     const { id, version } = instance;
-    const data = { ...toRow(instance), version: version + 1 };
-    const { count } = await tx.instance.updateMany({ where: { id, version }, data });
+    const next = valuesOf({ ...instance, version: version + 1 }, COLUMNS);
+    const { count } = await run(tx, REPLACE, [...next, id, version]);
     return count === 1;
   }
 
@@ -129,19 +135,6 @@ function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
       labels: { path: [key], ...(value === null ? { string_starts_with: '' } : { equals: value }) },
     })),
   };
-}
-
-function toRow({ readiness, connection, labels, ...columns }: Instance) {
-  return {
-    ...columns,
-    readiness: json(readiness),
-    connection: json(connection),
-    labels: labels as Prisma.InputJsonObject,
-  };
-}
-
-function json(value: object | null): Prisma.InputJsonObject | typeof Prisma.DbNull {
-  return value === null ? Prisma.DbNull : (value as Prisma.InputJsonObject);
 }
 
 export function toInstance(row: InstanceRow): Instance {

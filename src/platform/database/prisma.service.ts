@@ -1,8 +1,10 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { PrismaClient } from '../../generated/prisma/client.js';
 import { Settings } from '../config.js';
+import { SharedPool, sharePool } from './statement.js';
+import { StatementNames } from './statement-names.js';
 import { SteadyClient } from './steady-client.js';
 
 /** Postgres gives up first, so that a stuck statement ends as an error and not as a lost process. */
@@ -13,7 +15,7 @@ export class PrismaService extends PrismaClient implements OnModuleInit, OnAppli
   readonly pool: pg.Pool;
 
   constructor(settings: Settings) {
-    const pool = new pg.Pool({
+    const pool = new SharedPool({
       Client: SteadyClient,
       connectionString: settings.databaseUrl,
       max: settings.databasePoolSize,
@@ -21,12 +23,17 @@ export class PrismaService extends PrismaClient implements OnModuleInit, OnAppli
       // A half-open connection never answers: the query must end on our side as well.
       query_timeout: 4000,
       keepAlive: true,
+      // Statements of one transaction need not wait for each other's answers; see `together`.
+      pipeline: true,
       options: SERVER_TIMEOUTS,
       application_name: `novita-gpu-instances ${settings.replicaId.slice(0, 8)}`,
     });
     pool.on('error', () => undefined);
-    super({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
+    const names = new StatementNames('prisma-');
+    const statementNameGenerator = ({ sql }: { sql: string }) => names.of(sql) ?? '';
+    super({ adapter: new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator }) });
     this.pool = pool;
+    sharePool(this, pool);
   }
 
   async onModuleInit(): Promise<void> {

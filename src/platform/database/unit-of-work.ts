@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { PrismaService } from './prisma.service.js';
+import { sharingConnection } from './statement.js';
 
 /** What a repository needs to take part in somebody's transaction. */
 export type Tx = Prisma.TransactionClient;
@@ -22,6 +23,12 @@ export function currentCompanion(): Companion | undefined {
   return companions.getStore();
 }
 
+const OPTIONS = {
+  // Far above Postgres' own timeouts: when Prisma's expires while COMMIT is in flight the process can die (prisma/orm#29952).
+  timeout: 60_000,
+  maxWait: 5_000,
+};
+
 /** One short transaction; no network call belongs inside. */
 @Injectable()
 export class UnitOfWork {
@@ -29,18 +36,12 @@ export class UnitOfWork {
 
   async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const companion = currentCompanion();
-    const result = await this.prisma.$transaction(
-      async (tx) => {
-        const done = await work(tx);
-        await companion?.write(tx);
-        return done;
-      },
-      {
-        // Far above Postgres' own timeouts: when Prisma's expires while COMMIT is in flight the process can die (prisma/orm#29952).
-        timeout: 60_000,
-        maxWait: 5_000,
-      },
-    );
+    const whole = async (tx: Tx) => {
+      const done = await work(tx);
+      await companion?.write(tx);
+      return done;
+    };
+    const result = await sharingConnection<Tx, T>(whole, (shared) => this.prisma.$transaction(shared, OPTIONS));
     companion?.committed();
     return result;
   }

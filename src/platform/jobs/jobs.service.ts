@@ -1,6 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { fromPrisma, PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
+import { PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
+import { run } from '../database/statement.js';
+import { StatementNames } from '../database/statement-names.js';
 import { SteadyClient } from '../database/steady-client.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
@@ -30,6 +32,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(Jobs.name);
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
+  private readonly names = new StatementNames('jobs-');
   private running = false;
 
   constructor(settings: Settings, draining: Draining) {
@@ -68,7 +71,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
 
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
   async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx): Promise<void> {
-    await this.boss.send(job.name, payload, { singletonKey: job.keyOf(payload), db: fromPrisma(tx) });
+    await this.boss.send(job.name, payload, { singletonKey: job.keyOf(payload), db: this.within(tx) });
   }
 
   /** For sweeps, which found the work in the rows: one insert for all. */
@@ -112,6 +115,14 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
          FROM pgboss.job WHERE name NOT LIKE '\\_\\_pgboss%'`,
     );
     return rows[0] as JobCounts;
+  }
+
+  /** What pg-boss sends inside the caller's transaction is planned once for each queue. */
+  private within(tx: Tx): { executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> } {
+    return {
+      executeSql: (text, values = []) =>
+        run<Record<string, unknown>>(tx, { name: this.names.of(text) ?? '', text }, values),
+    };
   }
 
   private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEntry as AuditRow } from '../../../generated/prisma/client.js';
 import { PrismaService } from '../../database/prisma.service.js';
+import { run, type Statement } from '../../database/statement.js';
 import type { Tx } from '../../database/unit-of-work.js';
 import type { Page } from '../pagination.js';
 import type { AuditEntry, AuditOutcome } from './audit-entry.js';
@@ -16,12 +17,22 @@ export interface AuditFilter {
 
 export type KeptAuditEntry = AuditEntry & { readonly position: bigint };
 
+/** One text for any number of entries. */
+const INSERT: Statement = {
+  name: 'audit-insert',
+  text: `
+    INSERT INTO audit_entries (at, team_id, actor, action, method, route, target, outcome, status, error_code, request_id, ip)
+    SELECT at, "teamId", actor, action, method, route, target, outcome, status, "errorCode", "requestId", ip
+      FROM jsonb_to_recordset($1::jsonb) AS entry (at timestamptz, "teamId" text, actor text, action text, method text, route text,
+        target text, outcome text, status int, "errorCode" text, "requestId" text, ip text)`,
+};
+
 @Injectable()
 export class AuditRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async insert(entries: readonly AuditEntry[], tx: Tx = this.prisma): Promise<void> {
-    await tx.auditEntry.createMany({ data: [...entries] });
+    await run(tx, INSERT, [JSON.stringify(entries)]);
   }
 
   async list(filter: AuditFilter, { limit, offset }: Page): Promise<{ entries: KeptAuditEntry[]; total: number }> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs } from '../../clock.js';
 import { PrismaService } from '../../database/prisma.service.js';
+import { run, type Statement } from '../../database/statement.js';
 import type { Tx } from '../../database/unit-of-work.js';
 
 /** How long the answer to a key is kept. */
@@ -19,33 +20,47 @@ export interface KeyName {
   readonly keyHash: string;
 }
 
+/** What became of an answer that was to be kept. */
+export type Keeping = 'kept' | 'held-by-another' | 'answered-before';
+
+const FIND: Statement = {
+  name: 'idempotency-find',
+  text: `
+    SELECT fingerprint, status, answer, in_flight_until AS "inFlightUntil" FROM idempotency_keys
+     WHERE team_id = $1 AND key_hash = $2 AND created_at > $3`,
+};
+
+const KEEP: Statement = {
+  name: 'idempotency-keep',
+  text: `
+    WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS taken),
+    kept AS (
+      INSERT INTO idempotency_keys AS k (team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at)
+      SELECT $2, $3, $4, $5::int, $6::bytea, $7::timestamptz, $8::timestamptz FROM lock WHERE taken
+      ON CONFLICT (team_id, key_hash) DO UPDATE SET
+        fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
+        in_flight_until = excluded.in_flight_until, created_at = excluded.created_at
+      WHERE k.created_at <= $9
+      RETURNING 1)
+    SELECT CASE WHEN NOT taken THEN 'held-by-another' WHEN EXISTS (SELECT FROM kept) THEN 'kept' ELSE 'answered-before' END AS keeping
+      FROM lock`,
+};
+
 @Injectable()
 export class IdempotencyRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async find({ teamId, keyHash }: KeyName, now: Date): Promise<KeptAnswer | null> {
-    const row = await this.prisma.idempotencyKey.findUnique({ where: { teamId_keyHash: { teamId, keyHash } } });
-    return row !== null && row.createdAt > addMs(now, -KEPT_MS) ? row : null;
+    const { rows } = await run<KeptAnswer>(this.prisma, FIND, [teamId, keyHash, addMs(now, -KEPT_MS)]);
+    return rows[0] ?? null;
   }
 
-  /** Until the transaction ends; false while another one holds the key. */
-  async tryLock({ teamId, keyHash }: KeyName, tx: Tx): Promise<boolean> {
-    const rows = await tx.$queryRaw<{ locked: boolean }[]>`
-      SELECT pg_try_advisory_xact_lock(hashtextextended(${`idempotency ${teamId} ${keyHash}`}, 0)) AS locked`;
-    return rows[0]?.locked ?? false;
-  }
-
-  /** False when there is an answer already. */
-  async insert({ teamId, keyHash }: KeyName, kept: KeptAnswer, now: Date, tx: Tx): Promise<boolean> {
+  /** Holds the key until the transaction ends, and keeps the answer unless there is one already. */
+  async keep({ teamId, keyHash }: KeyName, kept: KeptAnswer, now: Date, tx: Tx): Promise<Keeping> {
     const { fingerprint, status, answer, inFlightUntil } = kept;
-    const count = await tx.$executeRaw`
-      INSERT INTO idempotency_keys AS k (team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at)
-      VALUES (${teamId}, ${keyHash}, ${fingerprint}, ${status}, ${answer}, ${inFlightUntil}, ${now})
-      ON CONFLICT (team_id, key_hash) DO UPDATE SET
-        fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
-        in_flight_until = excluded.in_flight_until, created_at = excluded.created_at
-      WHERE k.created_at <= ${addMs(now, -KEPT_MS)}`;
-    return count === 1;
+    const values = [teamId, keyHash, fingerprint, status, answer, inFlightUntil, now, addMs(now, -KEPT_MS)];
+    const { rows } = await run<{ keeping: Keeping }>(tx, KEEP, [`idempotency ${teamId} ${keyHash}`, ...values]);
+    return rows[0]?.keeping ?? 'held-by-another';
   }
 
   /** False when the time for it is over: others may have been given the answer that was kept first. */

@@ -44,20 +44,13 @@ export class Idempotency {
    * @throws RequestInFlight, AnsweredMeanwhile: the transaction must not be committed
    */
   async keep(claim: Claim, { status, text }: Answer, inFlightMs: number, tx: Tx): Promise<void> {
-    if (!(await this.kept.tryLock(nameOf(claim), tx))) throw new RequestInFlight();
     const now = this.clock.now();
-    const isFirst = await this.kept.insert(
-      nameOf(claim),
-      {
-        fingerprint: claim.fingerprint,
-        status,
-        answer: seal(text, claim.teamId, claim.idempotencyKey),
-        inFlightUntil: inFlightMs > 0 ? addMs(now, inFlightMs) : null,
-      },
-      now,
-      tx,
-    );
-    if (!isFirst) throw new AnsweredMeanwhile();
+    const answer = seal(text, claim.teamId, claim.idempotencyKey);
+    const inFlightUntil = inFlightMs > 0 ? addMs(now, inFlightMs) : null;
+    const { fingerprint } = claim;
+    const keeping = await this.kept.keep(nameOf(claim), { fingerprint, status, answer, inFlightUntil }, now, tx);
+    if (keeping === 'held-by-another') throw new RequestInFlight();
+    if (keeping === 'answered-before') throw new AnsweredMeanwhile();
   }
 
   /** The answer that is really given, after waiting; false when it came too late to be given. */
