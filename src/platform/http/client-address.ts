@@ -1,4 +1,10 @@
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
+
+/** Two addresses; longer ones are no addresses, and may be as long as a header. */
+const MAX_KEPT_LENGTH = 100;
+/** Callers come again, and reading an address is work. */
+const keys = new LRUCache<string, string>({ max: 10_000 });
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
@@ -26,6 +32,15 @@ export function isAddressOrRange(text: string): boolean {
  * @param candidates from the farthest believed address to the socket's own; the first that is an address counts.
  */
 export function rateLimitKey(candidates: readonly (string | undefined)[]): string {
+  const name = candidates.join(' ');
+  const known = keys.get(name);
+  if (known !== undefined) return known;
+  const key = keyOf(candidates);
+  if (name.length <= MAX_KEPT_LENGTH) keys.set(name, key);
+  return key;
+}
+
+function keyOf(candidates: readonly (string | undefined)[]): string {
   const address = candidates.map(toAddress).find((candidate) => candidate !== null);
   if (!address) return 'unknown';
   if (address instanceof ipaddr.IPv6)

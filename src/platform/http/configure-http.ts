@@ -2,6 +2,7 @@ import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fa
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { withinRequest } from '../logging/request-scope.js';
 import type { AuditEntry } from './audit/audit-entry.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { Gatekeeper } from './auth/gatekeeper.js';
@@ -57,6 +58,8 @@ export class HttpAdapter extends FastifyAdapter {
     instance.addHook('onRoute', ({ url, method }) => this.routes.add(url, method));
     acceptOnlyJson(instance);
     entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
+    // After the body was read, whose events would be none of the request's.
+    instance.addHook('preHandler', ({ id }, _reply, done) => withinRequest(id, done));
     this.setOnRequestHook((request, reply) => entrance.pass(request, reply));
   }
 

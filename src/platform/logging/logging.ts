@@ -1,5 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { LineGuard } from './line-guard.js';
+import { requestFields } from './request-scope.js';
 import { SecretScrubber } from './secret-scrubber.js';
 
 /** The one root logger of a process, and the scrubber that knows its secrets. */
@@ -43,6 +44,8 @@ export function createLogging({ level, base = {}, target = standardOutput() }: L
     level,
     base,
     timestamp: stdTimeFunctions.isoTime,
+    // Asked for each line: a logger of its own for each request costs more than all that the request is asked for.
+    mixin: requestFields,
     redact: { paths: redactedPaths(), censor: '[redacted]' },
   };
   return { root: pino(options, new LineGuard(target, scrubber)), scrubber };
