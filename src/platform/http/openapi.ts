@@ -39,6 +39,8 @@ export class ErrorResponse {
   error!: ErrorDetail;
 }
 
+const TITLE = 'Novita GPU Instance API';
+
 /** Documents error answers of an operation; all of them have the one shape. */
 export function ApiErrors(...statuses: number[]): ClassDecorator & MethodDecorator {
   return applyDecorators(
@@ -56,17 +58,16 @@ export interface OpenApiSettings {
 }
 
 /** The document at /docs/openapi.json and a page to read and try it at /docs; both come whole from this service. */
-export async function setUpOpenApi(app: INestApplication, settings: OpenApiSettings): Promise<OpenAPIObject> {
+export async function setUpOpenApi(app: INestApplication, settings: OpenApiSettings): Promise<void> {
   if (settings.pluginMetadata) await SwaggerModule.loadPluginMetadata(settings.pluginMetadata);
-  const document = createOpenApiDocument(app, settings);
-  SwaggerModule.setup('docs', app, document, {
+  // Made when it is first asked for: it takes longer than many other things of a start together.
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app, settings), {
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
-    customSiteTitle: document.info.title,
+    customSiteTitle: TITLE,
     // Swagger UI would otherwise ask a validator on the internet about documents on public hosts.
     swaggerOptions: { validatorUrl: null },
   });
-  return document;
 }
 
 export function createOpenApiDocument(
@@ -75,7 +76,7 @@ export function createOpenApiDocument(
 ): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
-    .setTitle('Novita GPU Instance API')
+    .setTitle(TITLE)
     .setDescription('Creates Novita.ai GPU instances, watches them, and moves reclaimed spot instances.')
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
