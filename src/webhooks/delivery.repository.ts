@@ -203,8 +203,10 @@ export class DeliveryRepository {
     const asked = JSON.stringify(
       requests.map(({ endpointId, afterInstanceId }) => ({ id: endpointId, after_id: afterInstanceId })),
     );
-    const lines = await this.query<DueDelivery>('webhooks-load', LOAD, [now, asked]);
-    const parked = await this.query<DueDelivery>('webhooks-load-parked', LOAD_PARKED, [now, asked]);
+    const [lines, parked] = await Promise.all([
+      this.query<DueDelivery>('webhooks-load', LOAD, [now, asked]),
+      this.query<DueDelivery>('webhooks-load-parked', LOAD_PARKED, [now, asked]),
+    ]);
     const byEndpoint = groupBy([...lines, ...parked], ({ endpointId }) => endpointId);
     return requests.map(({ endpointId }) => byEndpoint.get(endpointId) ?? []);
   }
