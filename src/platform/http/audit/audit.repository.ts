@@ -21,10 +21,11 @@ export type KeptAuditEntry = AuditEntry & { readonly position: bigint; readonly 
 const INSERT: Statement = {
   name: 'audit-insert',
   text: `
-    INSERT INTO audit_entries (at, team_id, actor, action, method, route, target, outcome, status, error_code, request_id, ip)
-    SELECT at, "teamId", actor, action, method, route, target, outcome, status, "errorCode", "requestId", ip
+    INSERT INTO audit_entries
+      (at, team_id, actor, action, method, route, target, outcome, status, error_code, request_id, ip, before_hash, after_hash)
+    SELECT at, "teamId", actor, action, method, route, target, outcome, status, "errorCode", "requestId", ip, "beforeHash", "afterHash"
       FROM jsonb_to_recordset($1::jsonb) AS entry (at timestamptz, "teamId" text, actor text, action text, method text, route text,
-        target text, outcome text, status int, "errorCode" text, "requestId" text, ip text)`,
+        target text, outcome text, status int, "errorCode" text, "requestId" text, ip text, "beforeHash" text, "afterHash" text)`,
 };
 
 @Injectable()
