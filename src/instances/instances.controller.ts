@@ -21,12 +21,11 @@ import {
   ListInstancesQuery,
   toInstanceAccepted,
   toInstanceActionAccepted,
-  toInstanceDetails,
   toInstanceOrder,
   toInstanceSummary,
   toInstanceWish,
-  instanceTag,
 } from './instances.dto.js';
+import { InstanceReads } from './instance-reads.js';
 import { InstancesService } from './instances.service.js';
 import { Outcomes } from './outcomes.js';
 
@@ -35,6 +34,7 @@ import { Outcomes } from './outcomes.js';
 export class InstancesController {
   constructor(
     private readonly instances: InstancesService,
+    private readonly reads: InstanceReads,
     private readonly outcomes: Outcomes,
     private readonly settings: Settings,
   ) {}
@@ -68,7 +68,7 @@ export class InstancesController {
   @ApiErrors(400)
   async listInstances(@Query() query: ListInstancesQuery, @CurrentCaller() caller: Caller): Promise<InstanceList> {
     const { limit, offset } = query;
-    const { instances, total } = await this.instances.list(toInstanceWish(query), { limit, offset }, caller);
+    const { instances, total } = await this.reads.list(toInstanceWish(query), { limit, offset }, caller);
     return { instances: instances.map(toInstanceSummary), total, limit, offset };
   }
 
@@ -83,10 +83,11 @@ export class InstancesController {
     @CurrentCaller() caller: Caller,
     @Headers('if-none-match') known: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<InstanceDetails | undefined> {
-    const { instance, machine } = await this.instances.get(instanceId, caller);
-    if (answerIsKnown(known, reply, instanceTag(instance, machine))) return undefined;
-    return toInstanceDetails(instance, machine);
+  ): Promise<string | undefined> {
+    const { tag, body } = await this.reads.get(instanceId, caller);
+    if (answerIsKnown(known, reply, tag)) return undefined;
+    reply.type('application/json; charset=utf-8');
+    return body;
   }
 
   /** End the instance in whatever state it is; once nothing bills any more it is gone. */

@@ -24,7 +24,7 @@ import { type LabelCondition, MAX_LABELS, parseLabelConditions } from './domain/
 import { IsLabels } from './is-labels.js';
 import type { InstanceOrder } from './domain/new-instance.js';
 import { type Connection, type Instance, type InstanceStatus, isSettled, statusOf } from './domain/instance.js';
-import type { Placement } from './domain/placement.js';
+import type { InstanceGlance, InstanceView, MachineView } from './domain/instance-view.js';
 
 const STATUSES: InstanceStatus[] = ['creating', 'starting', 'running', 'failed', 'stopped', 'exited'];
 /** At least one character that can be seen; the rest of the text rules hold for every string at the border. */
@@ -406,7 +406,7 @@ export function toInstanceActionAccepted({ id, phase }: Instance, message: strin
   return { instanceId: id, status: statusOf(phase), phase, message };
 }
 
-export function toInstanceSummary(instance: Instance): InstanceSummary {
+export function toInstanceSummary(instance: InstanceGlance): InstanceSummary {
   const { id, name, phase, gpuNum, region, productName, billingMode, labels, createdAt, readyAt, deletedAt } = instance;
   return {
     id,
@@ -425,12 +425,12 @@ export function toInstanceSummary(instance: Instance): InstanceSummary {
 }
 
 /** Changes with everything that `toInstanceDetails` shows. */
-export function instanceTag({ version }: Instance, machine: Placement | null): string {
+export function instanceTag({ version }: InstanceView, machine: MachineView | null): string {
   return entityTag(version, machine && machine.id, machine && machine.version);
 }
 
 /** An allow-list: nothing that upstream shows (environment values, credentials of registries) passes through by itself. */
-export function toInstanceDetails(instance: Instance, machine: Placement | null): InstanceDetails {
+export function toInstanceDetails(instance: InstanceView, machine: MachineView | null): InstanceDetails {
   const { connection, reasonCode, reasonMessage, nextCheckAt, webhookUrl, readiness } = instance;
   return {
     ...toInstanceSummary(instance),
@@ -459,7 +459,7 @@ function toConnectionDetails({ ssh, sshPassword, jupyter, webTerminal }: Connect
   };
 }
 
-function toMachineDto({ region, productId, billingMode, pricePerHourMicros, novitaId }: Placement): MachineDto {
+function toMachineDto({ region, productId, billingMode, pricePerHourMicros, novitaId }: MachineView): MachineDto {
   return {
     region,
     productId,

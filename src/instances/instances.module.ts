@@ -3,6 +3,9 @@ import { EventsModule } from '../events/events.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { InstanceEventsController } from './instance-events.controller.js';
 import { InstanceRecorder } from './instance-recorder.js';
+import { InstanceMemory } from './instance-memory.js';
+import { InstanceReads } from './instance-reads.js';
+import { InstanceViewsRepository } from './instance-views.repository.js';
 import { InstancesController } from './instances.controller.js';
 import { InstancesRepository } from './instances.repository.js';
 import { InstancesService } from './instances.service.js';
@@ -13,7 +16,17 @@ import { StartTimes } from './start-times.js';
 @Module({
   imports: [EventsModule, WebhooksModule],
   controllers: [InstanceEventsController, InstancesController],
-  providers: [InstanceRecorder, InstancesRepository, InstancesService, Outcomes, PlacementsRepository, StartTimes],
+  providers: [
+    InstanceMemory,
+    InstanceReads,
+    InstanceRecorder,
+    InstancesRepository,
+    InstancesService,
+    InstanceViewsRepository,
+    Outcomes,
+    PlacementsRepository,
+    StartTimes,
+  ],
   exports: [InstanceRecorder, InstancesRepository, InstancesService, PlacementsRepository],
 })
 export class InstancesModule {}

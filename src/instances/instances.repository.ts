@@ -10,11 +10,9 @@ import {
   type Instance,
   MIGRATION_PHASES,
   type Phase,
-  phasesOf,
   type Readiness,
   type SpotPolicy,
 } from './domain/instance.js';
-import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
 @Injectable()
 export class InstancesRepository {
@@ -61,20 +59,6 @@ export class InstancesRepository {
     return row && toInstance(row);
   }
 
-  async list(filter: InstanceFilter, page: Page): Promise<{ instances: Instance[]; total: number }> {
-    const where = toWhere(filter);
-    const [rows, total] = await Promise.all([
-      this.prisma.instance.findMany({
-        where,
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: page.limit,
-        skip: page.offset,
-      }),
-      this.prisma.instance.count({ where }),
-    ]);
-    return { instances: rows.map(toInstance), total };
-  }
-
   /** Times from order to ready of the latest instances that became ready, in milliseconds. */
   async latestStartTimes(count: number): Promise<number[]> {
     const rows = await this.prisma.instance.findMany({
@@ -112,23 +96,6 @@ export class InstancesRepository {
     const groups = await this.prisma.instance.groupBy({ by: ['phase'], where: { deletedAt: null }, _count: true });
     return new Map(groups.map((group) => [group.phase as Phase, group._count]));
   }
-}
-
-function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
-  const { teamId, status, region, product, name, labels, createdAfter, createdBefore, includeDeleted } = filter;
-  return {
-    teamId,
-    ...(includeDeleted ? {} : { deletedAt: null }),
-    ...(status === undefined ? {} : { phase: { in: phasesOf(status) } }),
-    ...(region === undefined ? {} : { region }),
-    ...(product === undefined ? {} : { productName: product }),
-    ...(name === undefined ? {} : { name }),
-    createdAt: { ...(createdAfter && { gt: createdAfter }), ...(createdBefore && { lt: createdBefore }) },
-    // Every label is a text, so one that begins with nothing is one that is there.
-    AND: labels.map(({ key, value }) => ({
-      labels: { path: [key], ...(value === null ? { string_starts_with: '' } : { equals: value }) },
-    })),
-  };
 }
 
 function toRow({ readiness, connection, labels, ...columns }: Instance) {

@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { Caller } from '../platform/http/caller.js';
+import type { InstanceFilter, InstanceWish, Page } from './domain/instance-filter.js';
+import type { InstanceGlance } from './domain/instance-view.js';
+import { type InstanceAnswer, InstanceMemory, totalsByStatusOf, totalsOf } from './instance-memory.js';
+import { InstanceViewsRepository } from './instance-views.repository.js';
+import { instanceTag, toInstanceDetails } from './instances.dto.js';
+import { InstanceNotFound } from './instances.errors.js';
+
+const MAX_UPSTREAM_IDS = 10_000;
+
+/** What users look at: from memory while it is known to hold, from the rows otherwise. */
+@Injectable()
+export class InstanceReads {
+  /** Whose machine an upstream id is; that never changes. */
+  private readonly ownerOfMachine = new LRUCache<string, string>({ max: MAX_UPSTREAM_IDS });
+
+  constructor(
+    private readonly views: InstanceViewsRepository,
+    private readonly memory: InstanceMemory,
+  ) {}
+
+  /** By our id or an upstream one. @throws InstanceNotFound, also for a deleted instance and for another team's. */
+  async get(id: string, caller: Caller): Promise<InstanceAnswer> {
+    const answer = this.memory.answers.find(this.ownerOfMachine.get(id) ?? id) ?? (await this.read(id));
+    if (answer?.teamId !== caller.teamId) throw new InstanceNotFound();
+    return answer;
+  }
+
+  async list(
+    wish: InstanceWish,
+    page: Page,
+    caller: Caller,
+  ): Promise<{ readonly instances: readonly InstanceGlance[]; readonly total: number }> {
+    const filter = { ...wish, teamId: caller.teamId };
+    const [instances, total] = await Promise.all([this.views.page(filter, page), this.total(filter)]);
+    return { instances, total };
+  }
+
+  private async read(id: string): Promise<InstanceAnswer | null> {
+    const { answers } = this.memory;
+    const readSince = answers.now();
+    const view = await this.views.find(id);
+    if (view === null || view.instance.deletedAt !== null) return null;
+    const { instance, machine } = view;
+    const answer = {
+      teamId: instance.teamId,
+      tag: instanceTag(instance, machine),
+      body: JSON.stringify(toInstanceDetails(instance, machine)),
+    };
+    if (id !== instance.id) this.ownerOfMachine.set(id, instance.id);
+    answers.keep(instance.id, instance.id, answer, readSince);
+    return answer;
+  }
+
+  private async total(filter: InstanceFilter): Promise<number> {
+    const { totals } = this.memory;
+    const key = JSON.stringify(filter);
+    const known = totals.find(key);
+    if (known !== undefined) return known;
+    const readSince = totals.now();
+    const total = await this.views.count(filter);
+    const { teamId, status } = filter;
+    totals.keep(key, status === undefined ? totalsOf(teamId) : totalsByStatusOf(teamId), total, readSince);
+    return total;
+  }
+}
