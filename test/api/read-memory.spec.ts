@@ -141,31 +141,36 @@ describe('reads from memory', () => {
   });
 
   it('show changes of hundreds of rows in one statement', async () => {
-    const ids = Array.from({ length: RESTING - 1 }, (_, index) => `inst-rest${index + 2}`);
-    const namesOn = async (replica: ServiceProcess) => new Set(await Promise.all(ids.map((id) => nameOf(replica, id))));
-    for (const replica of replicas) await namesOn(replica);
+    const all = Array.from({ length: RESTING - 1 }, (_, index) => `inst-rest${index + 2}`);
+    const some = all.filter((_, index) => index % 11 === 0);
+    const shownBy = async (replica: ServiceProcess) => {
+      const seen = new Set<string>();
+      for (const id of some) {
+        const { body } = await replica.get<{ name: string; region: string }>(`/api/instances/${id}`, key);
+        seen.add(`${body.name} in ${body.region}`);
+      }
+      return [...seen];
+    };
+    for (const replica of replicas) expect(await shownBy(replica)).toEqual(['old in CN-HK-01']);
 
-    await rows.query(`UPDATE instances SET name = 'renamed', version = version + 1 WHERE id = ANY($1)`, [ids]);
+    await rows.query(`UPDATE instances SET name = 'renamed', version = version + 1 WHERE id = ANY($1)`, [all]);
     await sleep(STALE_MS);
-    for (const replica of replicas) expect(await namesOn(replica)).toEqual(new Set(['renamed']));
+    for (const replica of replicas) expect(await shownBy(replica)).toEqual(['renamed in CN-HK-01']);
 
-    await rows.query(`UPDATE placements SET region = 'EU-FAR-99' WHERE instance_id = ANY($1)`, [ids]);
+    await rows.query(`UPDATE placements SET region = 'EU-FAR-99' WHERE instance_id = ANY($1)`, [all]);
     await sleep(STALE_MS);
-    for (const replica of replicas) {
-      const regions = ids.map(async (id) => (await replica.get<{ region: string }>(`/api/instances/${id}`, key)).body);
-      expect(new Set((await Promise.all(regions)).map(({ region }) => region))).toEqual(new Set(['EU-FAR-99']));
-    }
+    for (const replica of replicas) expect(await shownBy(replica)).toEqual(['renamed in EU-FAR-99']);
   });
 
-  it('show what was written through the same replica, at once, while many others read', async () => {
+  it('show what was written through the same replica, at once, while others read', async () => {
     const [, replica] = replicas;
     let isReading = true;
-    const ids = Array.from({ length: 12 }, (_, index) => `inst-rest${index + 2}`);
-    const others = Array.from({ length: 8 }, async (_, place) => {
+    const ids = Array.from({ length: 8 }, (_, index) => `inst-rest${index + 2}`);
+    const others = Array.from({ length: 4 }, async (_, place) => {
       for (let turn = place; isReading; turn += 1) await read(replica, ids[turn % ids.length] ?? '');
     });
 
-    const totals = [await totalOn(replica)];
+    const totals = [await totalOn(replica, 'includeDeleted=true')];
     for (const id of ids) {
       const { status } = await replica.send('DELETE', `/api/instances/${id}`, undefined, key);
       const { body, status: after } = await read(replica, id);

@@ -28,7 +28,7 @@ BEGIN
       FROM (SELECT n.team_id, n.phase <> o.phase AS changed,
                    (n.team_id, n.name, n.product_name, n.region, n.labels, n.created_at, n.deleted_at) IS DISTINCT FROM
                    (o.team_id, o.name, o.product_name, o.region, o.labels, o.created_at, o.deleted_at) AS moved
-              FROM new_rows AS n JOIN old_rows AS o ON o.id = n.id) AS both
+              FROM new_rows AS n JOIN old_rows AS o ON o.id = n.id) AS pairs
      WHERE changed OR moved));
   RETURN NULL;
 END $$;
