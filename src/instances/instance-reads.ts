@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { Batcher } from '../platform/batcher.js';
 import type { Caller } from '../platform/http/caller.js';
 import type { InstanceFilter, InstanceWish, Page } from './domain/instance-filter.js';
-import type { InstanceGlance } from './domain/instance-view.js';
 import { type InstanceAnswer, InstanceMemory, totalsByStatusOf, totalsOf } from './instance-memory.js';
 import { InstanceViewsRepository } from './instance-views.repository.js';
-import { instanceTag, toInstanceDetails } from './instances.dto.js';
+import { instanceTag, toInstanceDetails, toInstanceList } from './instances.dto.js';
 import { InstanceNotFound } from './instances.errors.js';
 
+const AT_ONCE = 100;
 const MAX_UPSTREAM_IDS = 10_000;
 
 /** What users look at: from memory while it is known to hold, from the rows otherwise. */
@@ -15,6 +16,8 @@ const MAX_UPSTREAM_IDS = 10_000;
 export class InstanceReads {
   /** Whose machine an upstream id is; that never changes. */
   private readonly ownerOfMachine = new LRUCache<string, string>({ max: MAX_UPSTREAM_IDS });
+
+  private readonly loads = new Batcher((ids: readonly string[]) => this.views.find(ids), AT_ONCE);
 
   constructor(
     private readonly views: InstanceViewsRepository,
@@ -28,20 +31,24 @@ export class InstanceReads {
     return answer;
   }
 
-  async list(
-    wish: InstanceWish,
-    page: Page,
-    caller: Caller,
-  ): Promise<{ readonly instances: readonly InstanceGlance[]; readonly total: number }> {
+  /** @returns the answer as it is sent */
+  async list(wish: InstanceWish, page: Page, caller: Caller): Promise<string> {
     const filter = { ...wish, teamId: caller.teamId };
+    const { pages } = this.memory;
+    const key = JSON.stringify([filter, page]);
+    const known = pages.find(key);
+    if (known !== undefined) return known;
+    const readSince = pages.now();
     const [instances, total] = await Promise.all([this.views.page(filter, page), this.total(filter)]);
-    return { instances, total };
+    const body = JSON.stringify(toInstanceList(instances, total, page));
+    pages.keep(key, filter.teamId, body, readSince);
+    return body;
   }
 
   private async read(id: string): Promise<InstanceAnswer | null> {
     const { answers } = this.memory;
     const readSince = answers.now();
-    const view = await this.views.find(id);
+    const view = await this.loads.add(id);
     if (view === null || view.instance.deletedAt !== null) return null;
     const { instance, machine } = view;
     const answer = {

@@ -10,6 +10,8 @@ export interface ViewOfInstance {
 }
 
 type ViewRow = InstanceView & {
+  /** The id that it was found by. */
+  readonly asked: string;
   readonly machineId: string | null;
   readonly machineVersion: number;
   readonly machineRegion: string;
@@ -23,18 +25,22 @@ type ViewRow = InstanceView & {
 const GLANCE = `i.id, i.name, i.phase, i.gpu_num AS "gpuNum", i.region, i.product_name AS "productName",
   i.billing_mode AS "billingMode", i.labels, i.created_at AS "createdAt", i.ready_at AS "readyAt", i.deleted_at AS "deletedAt"`;
 
-const VIEW = `SELECT ${GLANCE}, i.team_id AS "teamId", i.template_id AS "templateId", i.rootfs_size_gb AS "rootfsSizeGb",
+const VIEW_COLUMNS = `${GLANCE}, i.team_id AS "teamId", i.template_id AS "templateId", i.rootfs_size_gb AS "rootfsSizeGb",
   i.spot_policy AS "spotPolicy", i.fallback_to_on_demand AS "fallbackToOnDemand", i.webhook_url AS "webhookUrl", i.readiness,
   i.connection, i.reason_code AS "reasonCode", i.reason_message AS "reasonMessage", i.next_check_at AS "nextCheckAt", i.version,
   p.id AS "machineId", p.version AS "machineVersion", p.region AS "machineRegion", p.product_id AS "machineProductId",
   p.billing_mode AS "machineBillingMode", p.price_per_hour_micros AS "machinePricePerHourMicros",
-  p.novita_id AS "machineNovitaId"
-  FROM instances AS i LEFT JOIN placements AS p ON p.id = i.current_placement_id`;
+  p.novita_id AS "machineNovitaId"`;
+const MACHINE = 'LEFT JOIN placements AS p ON p.id = i.current_placement_id';
 
-const BY_ID = { name: 'instance-by-id', text: `${VIEW} WHERE i.id = $1` };
-const BY_NOVITA_ID = {
-  name: 'instance-by-novita-id',
-  text: `${VIEW} WHERE i.id = (SELECT instance_id FROM placements WHERE novita_id = $1)`,
+const BY_ID = {
+  name: 'instances-by-id',
+  text: `SELECT i.id AS asked, ${VIEW_COLUMNS} FROM instances AS i ${MACHINE} WHERE i.id = ANY($1::text[])`,
+};
+const BY_MACHINE = {
+  name: 'instances-by-machine',
+  text: `SELECT a.novita_id AS asked, ${VIEW_COLUMNS}
+    FROM placements AS a JOIN instances AS i ON i.id = a.instance_id ${MACHINE} WHERE a.novita_id = ANY($1::text[])`,
 };
 const NEWEST_FIRST = 'created_at DESC, id DESC';
 
@@ -43,10 +49,12 @@ const NEWEST_FIRST = 'created_at DESC, id DESC';
 export class InstanceViewsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** By our id, or by the upstream id of any machine that was ever bought for it; whoever's it is. */
-  async find(id: string): Promise<ViewOfInstance | null> {
-    const row = (await this.query<ViewRow>(BY_ID, [id]))[0] ?? (await this.query<ViewRow>(BY_NOVITA_ID, [id]))[0];
-    return row === undefined ? null : { instance: row, machine: toMachine(row) };
+  /** Each by our id, or by the upstream id of any machine that was ever bought for it; whoever's it is. */
+  async find(ids: readonly string[]): Promise<(ViewOfInstance | null)[]> {
+    const found = new Map((await this.query<ViewRow>(BY_ID, [ids])).map((row) => [row.asked, row]));
+    const others = ids.filter((id) => !found.has(id));
+    if (others.length > 0) for (const row of await this.query<ViewRow>(BY_MACHINE, [others])) found.set(row.asked, row);
+    return ids.map((id) => toView(found.get(id)));
   }
 
   async page(filter: InstanceFilter, { limit, offset }: Page): Promise<InstanceGlance[]> {
@@ -71,6 +79,10 @@ export class InstanceViewsRepository {
     const { rows } = await this.prisma.pool.query({ ...statement, values: [...values] });
     return rows as T[];
   }
+}
+
+function toView(row: ViewRow | undefined): ViewOfInstance | null {
+  return row === undefined ? null : { instance: row, machine: toMachine(row) };
 }
 
 function toMachine(row: ViewRow): MachineView | null {

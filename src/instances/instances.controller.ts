@@ -22,12 +22,13 @@ import {
   toInstanceAccepted,
   toInstanceActionAccepted,
   toInstanceOrder,
-  toInstanceSummary,
   toInstanceWish,
 } from './instances.dto.js';
 import { InstanceReads } from './instance-reads.js';
 import { InstancesService } from './instances.service.js';
 import { Outcomes } from './outcomes.js';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 @ApiTags('instances')
 @Controller('api/instances')
@@ -66,10 +67,15 @@ export class InstancesController {
   @RequireScope('instances:read')
   @ApiOkResponse({ type: InstanceList })
   @ApiErrors(400)
-  async listInstances(@Query() query: ListInstancesQuery, @CurrentCaller() caller: Caller): Promise<InstanceList> {
+  async listInstances(
+    @Query() query: ListInstancesQuery,
+    @CurrentCaller() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
     const { limit, offset } = query;
-    const { instances, total } = await this.reads.list(toInstanceWish(query), { limit, offset }, caller);
-    return { instances: instances.map(toInstanceSummary), total, limit, offset };
+    const body = await this.reads.list(toInstanceWish(query), { limit, offset }, caller);
+    reply.type(JSON_TYPE);
+    return body;
   }
 
   /** One instance, by its id or by the provider's id of its machine. */
@@ -86,7 +92,7 @@ export class InstancesController {
   ): Promise<string | undefined> {
     const { tag, body } = await this.reads.get(instanceId, caller);
     if (answerIsKnown(known, reply, tag)) return undefined;
-    reply.type('application/json; charset=utf-8');
+    reply.type(JSON_TYPE);
     return body;
   }
 

@@ -19,7 +19,7 @@ import { Paged } from '../platform/http/pagination.js';
 import { QueryFlag } from '../platform/http/query-flag.js';
 import { QueryTime } from '../platform/http/query-time.js';
 import { entityTag } from '../platform/http/entity-tag.js';
-import type { InstanceWish } from './domain/instance-filter.js';
+import type { InstanceWish, Page } from './domain/instance-filter.js';
 import { type LabelCondition, MAX_LABELS, parseLabelConditions } from './domain/labels.js';
 import { IsLabels } from './is-labels.js';
 import type { InstanceOrder } from './domain/new-instance.js';
@@ -422,6 +422,14 @@ export function toInstanceSummary(instance: InstanceGlance): InstanceSummary {
     ...(readyAt && { readyAt: readyAt.toISOString() }),
     ...(deletedAt && { deletedAt: deletedAt.toISOString() }),
   };
+}
+
+export function toInstanceList(
+  instances: readonly InstanceGlance[],
+  total: number,
+  { limit, offset }: Page,
+): InstanceList {
+  return { instances: instances.map(toInstanceSummary), total, limit, offset };
 }
 
 /** Changes with everything that `toInstanceDetails` shows. */

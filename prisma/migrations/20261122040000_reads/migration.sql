@@ -13,19 +13,22 @@ BEGIN
             GROUP BY (place - 1) / 100) AS batches;
 END $$;
 
--- What lists count: `+team` when any total of the team may be another, `~team` when only those by status may.
+-- Lists, by team: `+team` when any of its totals may be another, `~team` when only what its pages show may be, and who has
+-- which status.
 CREATE FUNCTION "notify_instances_inserted"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM notify_lines('instance_totals', (SELECT array_agg(DISTINCT '+' || team_id) FROM new_rows));
+  PERFORM notify_lines('instance_lists', (SELECT array_agg(DISTINCT '+' || team_id) FROM new_rows));
   RETURN NULL;
 END $$;
 
 CREATE FUNCTION "notify_instances_updated"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM notify_lines('instances', (SELECT array_agg(id) FROM new_rows));
-  PERFORM notify_lines('instance_totals', (
+  PERFORM notify_lines('instance_lists', (
     SELECT array_agg(DISTINCT CASE WHEN moved THEN '+' ELSE '~' END || team_id)
-      FROM (SELECT n.team_id, n.phase <> o.phase AS changed,
+      FROM (SELECT n.team_id,
+                   (n.phase, n.ready_at, n.gpu_num, n.billing_mode) IS DISTINCT FROM
+                   (o.phase, o.ready_at, o.gpu_num, o.billing_mode) AS changed,
                    (n.team_id, n.name, n.product_name, n.region, n.labels, n.created_at, n.deleted_at) IS DISTINCT FROM
                    (o.team_id, o.name, o.product_name, o.region, o.labels, o.created_at, o.deleted_at) AS moved
               FROM new_rows AS n JOIN old_rows AS o ON o.id = n.id) AS pairs
@@ -36,7 +39,7 @@ END $$;
 CREATE FUNCTION "notify_instances_deleted"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM notify_lines('instances', (SELECT array_agg(id) FROM old_rows));
-  PERFORM notify_lines('instance_totals', (SELECT array_agg(DISTINCT '+' || team_id) FROM old_rows));
+  PERFORM notify_lines('instance_lists', (SELECT array_agg(DISTINCT '+' || team_id) FROM old_rows));
   RETURN NULL;
 END $$;
 
@@ -61,7 +64,7 @@ END $$;
 CREATE FUNCTION "notify_truncated"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_notify('instances', '');
-  PERFORM pg_notify('instance_totals', '');
+  PERFORM pg_notify('instance_lists', '');
   RETURN NULL;
 END $$;
 

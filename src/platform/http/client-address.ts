@@ -1,7 +1,14 @@
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
+
+const NO_ADDRESS = '';
+/** What is longer is no address. */
+const MAX_LENGTH = 64;
+/** Callers come again, and reading an address costs more than finding one. */
+const knownKeys = new LRUCache<string, string>({ max: 10_000 });
 
 /**
  * Says whether an address is one of our own proxies, whose X-Forwarded-For may be believed.
@@ -26,8 +33,23 @@ export function isAddressOrRange(text: string): boolean {
  * @param candidates from the farthest believed address to the socket's own; the first that is an address counts.
  */
 export function rateLimitKey(candidates: readonly (string | undefined)[]): string {
-  const address = candidates.map(toAddress).find((candidate) => candidate !== null);
-  if (!address) return 'unknown';
+  for (const candidate of candidates) {
+    const key = candidate === undefined || candidate.length > MAX_LENGTH ? NO_ADDRESS : knownKeyOf(candidate);
+    if (key !== NO_ADDRESS) return key;
+  }
+  return 'unknown';
+}
+
+function knownKeyOf(text: string): string {
+  const known = knownKeys.get(text);
+  if (known !== undefined) return known;
+  const key = keyOf(toAddress(text));
+  knownKeys.set(text, key);
+  return key;
+}
+
+function keyOf(address: Address | null): string {
+  if (address === null) return NO_ADDRESS;
   if (address instanceof ipaddr.IPv6)
     return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`).toString()}/64`;
   return address.toString();

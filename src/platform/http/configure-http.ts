@@ -17,9 +17,10 @@ import { RateLimiter, type RateLimitSettings } from './rate-limit/rate-limiter.j
 import type { RateLimitStorage } from './rate-limit/rate-limit-storage.js';
 import { ParserErrors } from './raw-answer.js';
 import { requestIdOf } from './request-id.js';
+import { aroundRequest } from '../request-context.js';
 import { RouteTable } from './route-table.js';
 import { sendError } from './send-error.js';
-import { StrictParameters } from './strict-parameters.interceptor.js';
+import { StrictParameters } from './strict-parameters.guard.js';
 import { createValidationPipe } from './validation.js';
 
 export interface HttpSettings {
@@ -58,6 +59,8 @@ export class HttpAdapter extends FastifyAdapter {
     acceptOnlyJson(instance);
     entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
     this.setOnRequestHook((request, reply) => entrance.pass(request, reply));
+    // Here and not when the request arrives: a body is read in the asynchronous context of its connection.
+    instance.addHook('preValidation', (request, _reply, done) => aroundRequest(request.id, done));
   }
 
   open(door: FrontDoor): void {
@@ -99,7 +102,7 @@ export function configureHttp(app: NestFastifyApplication, settings: HttpSetting
     new FrontDoor({ limiter, gatekeeper, log, ...(onFinished && { onFinished }), ...(onAttempt && { onAttempt }) }),
   );
   app.useGlobalFilters(new ErrorFilter(adapter.routes, log));
-  app.useGlobalInterceptors(new StrictParameters());
+  app.useGlobalGuards(new StrictParameters());
   app.useGlobalPipes(createValidationPipe());
 }
 

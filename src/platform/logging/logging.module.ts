@@ -1,12 +1,9 @@
-import { type DynamicModule, type LoggerService, Module, RequestMethod } from '@nestjs/common';
+import { type DynamicModule, type LoggerService, Module } from '@nestjs/common';
 import { Logger as NestPinoLogger, LoggerModule, type Params, PinoLogger } from 'nestjs-pino';
 import type { Logging } from './logging.js';
 import { SecretScrubber } from './secret-scrubber.js';
 
-/**
- * Binds the id of the request to every line that is written while it is served. The line about the request itself comes from
- * the HTTP layer, which also sees requests that no middleware does.
- */
+/** Nest's logger over ours. The line about a request comes from the HTTP layer, which also sees requests that no middleware does. */
 @Module({})
 export class LoggingModule {
   static forRoot({ root, scrubber }: Logging): DynamicModule {
@@ -27,14 +24,6 @@ export function nestLogger({ root }: Logging): LoggerService {
 }
 
 function paramsFor(root: Logging['root']): Params {
-  return {
-    pinoHttp: {
-      logger: root,
-      autoLogging: false,
-      quietReqLogger: true,
-      customAttributeKeys: { reqId: 'requestId' },
-    },
-    // nestjs-pino's own default, `{/*splat}`, gets a second slash from @fastify/middie and then matches nothing.
-    forRoutes: [{ path: '*path', method: RequestMethod.ALL }],
-  };
+  // No middleware: it would make a logger for every request, and the root knows the request by itself.
+  return { pinoHttp: { logger: root }, forRoutes: [] };
 }

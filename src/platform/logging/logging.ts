@@ -1,4 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { currentRequestId } from '../request-context.js';
 import { LineGuard } from './line-guard.js';
 import { SecretScrubber } from './secret-scrubber.js';
 
@@ -43,9 +44,16 @@ export function createLogging({ level, base = {}, target = standardOutput() }: L
     level,
     base,
     timestamp: stdTimeFunctions.isoTime,
+    mixin: requestFields,
     redact: { paths: redactedPaths(), censor: '[redacted]' },
   };
   return { root: pino(options, new LineGuard(target, scrubber)), scrubber };
+}
+
+/** On every line that is written while a request is served; much cheaper than a logger for each request. */
+function requestFields(): object {
+  const requestId = currentRequestId();
+  return requestId === undefined ? {} : { requestId };
 }
 
 function redactedPaths(): string[] {
