@@ -13,6 +13,7 @@ import { closeConnectionsWhile } from './platform/http/draining-answers.js';
 import { createOpenApiDocument, type OpenApiSettings, setUpOpenApi } from './platform/http/openapi.js';
 import { traceRequests } from './platform/http/request-spans.js';
 import { API_KEY_PATTERN } from './platform/http/auth/api-key.js';
+import { AuditEscort } from './platform/http/audit/audit-escort.js';
 import { AuditTrail } from './platform/http/audit/audit-trail.js';
 import { LeasedQuotaStorage } from './platform/http/rate-limit/leased-quota-storage.js';
 import { QuotaRepository } from './platform/http/rate-limit/quota.repository.js';
@@ -46,6 +47,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
   const fastify = app.getHttpAdapter().getInstance();
   closeConnectionsWhile(() => draining.isOn, fastify);
   if (settings.otlpEndpoint !== null) traceRequests(fastify);
+  app.get(AuditEscort).joinRequestsOf(fastify);
   const trail = app.get(AuditTrail);
   const quotas = app.get(QuotaRepository);
   configureHttp(app, {

@@ -1,7 +1,6 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AuditController } from './audit/audit.controller.js';
-import { AuditInterceptor } from './audit/audit.interceptor.js';
+import { AuditEscort } from './audit/audit-escort.js';
 import { AuditRepository } from './audit/audit.repository.js';
 import { AuditSchedule } from './audit/audit.schedule.js';
 import { AuditTrail } from './audit/audit-trail.js';
@@ -15,6 +14,7 @@ import { QuotaRepository } from './rate-limit/quota.repository.js';
 @Module({
   controllers: [AuditController],
   providers: [
+    AuditEscort,
     AuditRepository,
     AuditSchedule,
     AuditTrail,
@@ -22,8 +22,7 @@ import { QuotaRepository } from './rate-limit/quota.repository.js';
     Idempotency,
     IdempotencyRepository,
     QuotaRepository,
-    { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
   ],
-  exports: [AuditTrail, Idempotency, QuotaRepository],
+  exports: [AuditEscort, AuditTrail, Idempotency, QuotaRepository],
 })
 export class HttpModule {}
