@@ -14,8 +14,6 @@ const MAX_CHANGES = 20_000;
  * one that is kept nor one that is being read outlives a change; and only while every change is sure to become known.
  */
 export class CoherentCache<T> {
-  hits = 0;
-  misses = 0;
   private readonly entries: LRUCache<string, Entry<T>>;
   private readonly changes: LRUCache<string, number>;
   private latestChange = 0;
@@ -43,12 +41,7 @@ export class CoherentCache<T> {
 
   find(key: string): T | undefined {
     const entry = this.knowsChanges() ? this.entries.get(key) : undefined;
-    if (entry !== undefined && this.holds(entry)) {
-      this.hits += 1;
-      return entry.value;
-    }
-    this.misses += 1;
-    return undefined;
+    return entry !== undefined && this.holds(entry) ? entry.value : undefined;
   }
 
   /** To be asked before a value is read, and given to `keep`. */

@@ -1,14 +1,13 @@
 import ipaddr from 'ipaddr.js';
 import { LRUCache } from 'lru-cache';
 
+/** Two addresses; longer ones are no addresses, and may be as long as a header. */
+const MAX_KEPT_LENGTH = 100;
+/** Callers come again, and reading an address is work. */
+const keys = new LRUCache<string, string>({ max: 10_000 });
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
-
-const NO_ADDRESS = '';
-/** What is longer is no address. */
-const MAX_LENGTH = 64;
-/** Callers come again, and reading an address costs more than finding one. */
-const knownKeys = new LRUCache<string, string>({ max: 10_000 });
 
 /**
  * Says whether an address is one of our own proxies, whose X-Forwarded-For may be believed.
@@ -33,23 +32,17 @@ export function isAddressOrRange(text: string): boolean {
  * @param candidates from the farthest believed address to the socket's own; the first that is an address counts.
  */
 export function rateLimitKey(candidates: readonly (string | undefined)[]): string {
-  for (const candidate of candidates) {
-    const key = candidate === undefined || candidate.length > MAX_LENGTH ? NO_ADDRESS : knownKeyOf(candidate);
-    if (key !== NO_ADDRESS) return key;
-  }
-  return 'unknown';
-}
-
-function knownKeyOf(text: string): string {
-  const known = knownKeys.get(text);
+  const name = candidates.join(' ');
+  const known = keys.get(name);
   if (known !== undefined) return known;
-  const key = keyOf(toAddress(text));
-  knownKeys.set(text, key);
+  const key = keyOf(candidates);
+  if (name.length <= MAX_KEPT_LENGTH) keys.set(name, key);
   return key;
 }
 
-function keyOf(address: Address | null): string {
-  if (address === null) return NO_ADDRESS;
+function keyOf(candidates: readonly (string | undefined)[]): string {
+  const address = candidates.map(toAddress).find((candidate) => candidate !== null);
+  if (!address) return 'unknown';
   if (address instanceof ipaddr.IPv6)
     return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`).toString()}/64`;
   return address.toString();

@@ -2,6 +2,7 @@ import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fa
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { withinRequest } from '../logging/request-scope.js';
 import type { AuditEntry } from './audit/audit-entry.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { Gatekeeper } from './auth/gatekeeper.js';
@@ -17,7 +18,6 @@ import { RateLimiter, type RateLimitSettings } from './rate-limit/rate-limiter.j
 import type { RateLimitStorage } from './rate-limit/rate-limit-storage.js';
 import { ParserErrors } from './raw-answer.js';
 import { requestIdOf } from './request-id.js';
-import { aroundRequest } from '../request-context.js';
 import { RouteTable } from './route-table.js';
 import { sendError } from './send-error.js';
 import { StrictParameters } from './strict-parameters.guard.js';
@@ -58,9 +58,9 @@ export class HttpAdapter extends FastifyAdapter {
     instance.addHook('onRoute', ({ url, method }) => this.routes.add(url, method));
     acceptOnlyJson(instance);
     entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
+    // After the body was read, whose events would be none of the request's.
+    instance.addHook('preHandler', ({ id }, _reply, done) => withinRequest(id, done));
     this.setOnRequestHook((request, reply) => entrance.pass(request, reply));
-    // Here and not when the request arrives: a body is read in the asynchronous context of its connection.
-    instance.addHook('preValidation', (request, _reply, done) => aroundRequest(request.id, done));
   }
 
   open(door: FrontDoor): void {

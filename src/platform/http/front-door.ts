@@ -17,6 +17,8 @@ import {
 import { acceptsJson, checkHead } from './request-rules.js';
 import { shortened } from './text-rules.js';
 
+const ON_EVERY_ANSWER = Object.entries(SECURITY_HEADERS);
+
 /** One request that was answered, or given up by its caller, for whoever keeps figures. */
 export interface FinishedRequest {
   method: string;
@@ -50,7 +52,7 @@ export class FrontDoor {
     const address = rateLimitKey([request.ip, request.raw.socket.remoteAddress]);
     this.reportWhenDone(request, reply, route, address);
     // Set on the raw answer, so that streams and answers that bypass the reply carry them too.
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) reply.raw.setHeader(name, value);
+    for (const [name, value] of ON_EVERY_ANSWER) reply.raw.setHeader(name, value);
     reply.raw.setHeader('X-Request-Id', request.id);
     const identified = await this.identify(request, address);
     // While keys cannot be looked up, nothing else can: the store of the limits is not waited for as well.

@@ -4,17 +4,18 @@ import type { IncomingMessage } from 'node:http';
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 const ID_BYTES = 9;
-/** Randomness for many ids at once: each call into the generator costs as much as a good part of a request. */
-const pool = Buffer.alloc(ID_BYTES * 256);
-let used = pool.length;
+/** Asking the system for chance costs the same for one id as for many. */
+const chance = Buffer.alloc(ID_BYTES * 512);
+let used = chance.length;
 
 export function newRequestId(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
+  if (used === chance.length) {
+    randomFillSync(chance);
     used = 0;
   }
+  const from = used;
   used += ID_BYTES;
-  return `req-${pool.toString('base64url', used - ID_BYTES, used)}`;
+  return `req-${chance.toString('base64url', from, used)}`;
 }
 
 /** The caller's own id when it is safe to repeat in a header and in a log line, a new one otherwise. */

@@ -3,7 +3,7 @@ import { Logger as NestPinoLogger, LoggerModule, type Params, PinoLogger } from 
 import type { Logging } from './logging.js';
 import { SecretScrubber } from './secret-scrubber.js';
 
-/** Nest's logger over ours. The line about a request comes from the HTTP layer, which also sees requests that no middleware does. */
+/** Nest's logger, on top of ours. Which request a line belongs to is said by `requestFields`, and no middleware is needed for it. */
 @Module({})
 export class LoggingModule {
   static forRoot({ root, scrubber }: Logging): DynamicModule {
@@ -24,6 +24,5 @@ export function nestLogger({ root }: Logging): LoggerService {
 }
 
 function paramsFor(root: Logging['root']): Params {
-  // No middleware: it would make a logger for every request, and the root knows the request by itself.
-  return { pinoHttp: { logger: root }, forRoutes: [] };
+  return { pinoHttp: { logger: root, autoLogging: false }, forRoutes: [] };
 }

@@ -1,6 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import { currentRequestId } from '../request-context.js';
 import { LineGuard } from './line-guard.js';
+import { requestFields } from './request-scope.js';
 import { SecretScrubber } from './secret-scrubber.js';
 
 /** The one root logger of a process, and the scrubber that knows its secrets. */
@@ -44,16 +44,11 @@ export function createLogging({ level, base = {}, target = standardOutput() }: L
     level,
     base,
     timestamp: stdTimeFunctions.isoTime,
+    // Asked for each line: a logger of its own for each request costs more than all that the request is asked for.
     mixin: requestFields,
     redact: { paths: redactedPaths(), censor: '[redacted]' },
   };
   return { root: pino(options, new LineGuard(target, scrubber)), scrubber };
-}
-
-/** On every line that is written while a request is served; much cheaper than a logger for each request. */
-function requestFields(): object {
-  const requestId = currentRequestId();
-  return requestId === undefined ? {} : { requestId };
 }
 
 function redactedPaths(): string[] {
