@@ -13,6 +13,7 @@ import { closeConnectionsWhile } from './platform/http/draining-answers.js';
 import { createOpenApiDocument, type OpenApiSettings, setUpOpenApi } from './platform/http/openapi.js';
 import { traceRequests } from './platform/http/request-spans.js';
 import { API_KEY_PATTERN } from './platform/http/auth/api-key.js';
+import { AuditEscort } from './platform/http/audit/audit-escort.js';
 import { AuditTrail } from './platform/http/audit/audit-trail.js';
 import { SharedRateLimits } from './platform/http/rate-limit/shared-rate-limits.js';
 import { createLogging } from './platform/logging/logging.js';
@@ -44,6 +45,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
   const fastify = app.getHttpAdapter().getInstance();
   closeConnectionsWhile(() => draining.isOn, fastify);
   if (settings.otlpEndpoint !== null) traceRequests(fastify);
+  app.get(AuditEscort).joinRequestsOf(fastify);
   const trail = app.get(AuditTrail);
   configureHttp(app, {
     trustedProxies: settings.trustedProxies,

@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { entityTag } from '../platform/http/entity-tag.js';
-import { type Connection, type Instance, type InstanceStatus, STATUSES, statusOf } from './domain/instance.js';
-import type { Placement } from './domain/placement.js';
+import { type Connection, type InstanceStatus, STATUSES, statusOf } from './domain/instance.js';
+import type { Page } from './domain/instance-filter.js';
+import type { InstanceGlance, InstanceView, MachineView } from './domain/instance-view.js';
 import { ReadinessDto } from './instances.dto.js';
 
 export class PortMappingDto {
@@ -151,7 +152,7 @@ export class InstanceList {
   offset!: number;
 }
 
-export function toInstanceSummary(instance: Instance): InstanceSummary {
+export function toInstanceSummary(instance: InstanceGlance): InstanceSummary {
   const { id, name, phase, gpuNum, region, productName, billingMode, labels, createdAt, readyAt, deletedAt } = instance;
   return {
     id,
@@ -169,14 +170,22 @@ export function toInstanceSummary(instance: Instance): InstanceSummary {
   };
 }
 
+export function toInstanceList(
+  instances: readonly InstanceGlance[],
+  total: number,
+  { limit, offset }: Page,
+): InstanceList {
+  return { instances: instances.map(toInstanceSummary), total, limit, offset };
+}
+
 /** Changes with everything that `toInstanceDetails` shows. */
-export function instanceTag({ version }: Instance, machine: Placement | null): string {
+export function instanceTag({ version }: InstanceView, machine: MachineView | null): string {
   const seenAt = machine && machine.lastSeenAt;
   return entityTag(version, machine && machine.id, machine && machine.version, seenAt && seenAt.getTime());
 }
 
 /** An allow-list: nothing that upstream shows (environment values, credentials of registries) passes through by itself. */
-export function toInstanceDetails(instance: Instance, machine: Placement | null): InstanceDetails {
+export function toInstanceDetails(instance: InstanceView, machine: MachineView | null): InstanceDetails {
   const { connection, reasonCode, reasonMessage, nextCheckAt, webhookUrl, readiness } = instance;
   return {
     ...toInstanceSummary(instance),
@@ -205,7 +214,7 @@ function toConnectionDetails({ ssh, sshPassword, jupyter, webTerminal }: Connect
   };
 }
 
-function toMachineDto(machine: Placement): MachineDto {
+function toMachineDto(machine: MachineView): MachineDto {
   const { region, productId, billingMode, pricePerHourMicros, novitaId, seenRawStatus } = machine;
   return {
     region,

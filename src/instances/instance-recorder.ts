@@ -11,6 +11,7 @@ import { Outbox } from '../webhooks/outbox.js';
 import type { Change, EventDraft } from './domain/change.js';
 import { type Instance, isMigrations, machineDeadlineOf, statusOf } from './domain/instance.js';
 import type { Placement } from './domain/placement.js';
+import { InstanceMemory } from './instance-memory.js';
 import { migrateInstance, reconcileInstance, retirePlacement } from './instances.jobs.js';
 import { InstancesRepository } from './instances.repository.js';
 import { PlacementsRepository } from './placements.repository.js';
@@ -28,12 +29,14 @@ export class InstanceRecorder {
     private readonly outbox: Outbox,
     private readonly jobs: Jobs,
     private readonly random: Random,
+    private readonly memory: InstanceMemory,
   ) {}
 
   /** The instance as stored; null when another writer came first: nothing was written, and what was decided is void. */
   async record(change: Change): Promise<Instance | null> {
     try {
       const stored = await this.unitOfWork.run((tx) => this.write(change, tx));
+      this.memory.forget(stored);
       tellOf(change);
       return stored;
     } catch (error) {
@@ -55,6 +58,7 @@ export class InstanceRecorder {
         this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx),
       ]),
     );
+    this.memory.forget(inserted);
     workSignals.eventRecorded.tell({ type: event.type });
     return inserted;
   }

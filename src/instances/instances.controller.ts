@@ -18,22 +18,20 @@ import {
   toInstanceAccepted,
   toInstanceActionAccepted,
 } from './instance-accepted.dto.js';
-import {
-  InstanceDetails,
-  InstanceList,
-  instanceTag,
-  toInstanceDetails,
-  toInstanceSummary,
-} from './instance-answers.dto.js';
+import { InstanceDetails, InstanceList } from './instance-answers.dto.js';
+import { InstanceReads } from './instance-reads.js';
 import { CreateInstanceDto, ListInstancesQuery, toInstanceOrder, toInstanceWish } from './instances.dto.js';
 import { InstancesService } from './instances.service.js';
 import { Outcomes } from './outcomes.js';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 @ApiTags('instances')
 @Controller('api/instances')
 export class InstancesController {
   constructor(
     private readonly instances: InstancesService,
+    private readonly reads: InstanceReads,
     private readonly outcomes: Outcomes,
     private readonly settings: Settings,
   ) {}
@@ -65,10 +63,15 @@ export class InstancesController {
   @RequireScope('instances:read')
   @ApiOkResponse({ type: InstanceList })
   @ApiErrors(400)
-  async listInstances(@Query() query: ListInstancesQuery, @CurrentCaller() caller: Caller): Promise<InstanceList> {
+  async listInstances(
+    @Query() query: ListInstancesQuery,
+    @CurrentCaller() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
     const { limit, offset } = query;
-    const { instances, total } = await this.instances.list(toInstanceWish(query), { limit, offset }, caller);
-    return { instances: instances.map(toInstanceSummary), total, limit, offset };
+    const body = await this.reads.list(toInstanceWish(query), { limit, offset }, caller);
+    reply.type(JSON_TYPE);
+    return body;
   }
 
   /** One instance, by its id or by the provider's id of its machine. */
@@ -82,10 +85,11 @@ export class InstancesController {
     @CurrentCaller() caller: Caller,
     @Headers('if-none-match') known: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<InstanceDetails | undefined> {
-    const { instance, machine } = await this.instances.get(instanceId, caller);
-    if (answerIsKnown(known, reply, instanceTag(instance, machine))) return undefined;
-    return toInstanceDetails(instance, machine);
+  ): Promise<string | undefined> {
+    const { tag, body } = await this.reads.get(instanceId, caller);
+    if (answerIsKnown(known, reply, tag)) return undefined;
+    reply.type(JSON_TYPE);
+    return body;
   }
 
   /** End the instance in whatever state it is; once nothing bills any more it is gone. */

@@ -4,6 +4,9 @@ import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { ConnectionVault } from './connection-vault.js';
 import { InstanceEventsController } from './instance-events.controller.js';
 import { InstanceRecorder } from './instance-recorder.js';
+import { InstanceMemory } from './instance-memory.js';
+import { InstanceReads } from './instance-reads.js';
+import { InstanceViewsRepository } from './instance-views.repository.js';
 import { InstancesController } from './instances.controller.js';
 import { InstancesRepository } from './instances.repository.js';
 import { InstancesService } from './instances.service.js';
@@ -17,9 +20,12 @@ import { StartTimes } from './start-times.js';
   controllers: [InstanceEventsController, InstancesController],
   providers: [
     ConnectionVault,
+    InstanceMemory,
+    InstanceReads,
     InstanceRecorder,
     InstancesRepository,
     InstancesService,
+    InstanceViewsRepository,
     OrderCaps,
     Outcomes,
     PlacementsRepository,

@@ -13,11 +13,9 @@ import {
   type Instance,
   MIGRATION_PHASES,
   type Phase,
-  phasesOf,
   type Readiness,
   type SpotPolicy,
 } from './domain/instance.js';
-import type { InstanceFilter, Page } from './domain/instance-filter.js';
 
 const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
 const INSERT = insertStatement<Instance>('instances-insert', 'instances', COLUMNS);
@@ -63,21 +61,6 @@ export class InstancesRepository {
   async findForTeam(id: string, teamId: string): Promise<Instance | null> {
     const where = { teamId, OR: [{ id }, { placements: { some: { novitaId: id } } }] };
     return this.opened(await this.prisma.instance.findFirst({ where }));
-  }
-
-  /** Without the ways in, which no list shows. */
-  async list(filter: InstanceFilter, page: Page): Promise<{ instances: Instance[]; total: number }> {
-    const where = toWhere(filter);
-    const [rows, total] = await Promise.all([
-      this.prisma.instance.findMany({
-        where,
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: page.limit,
-        skip: page.offset,
-      }),
-      this.prisma.instance.count({ where }),
-    ]);
-    return { instances: rows.map((row) => toInstance(row, null)), total };
   }
 
   /** Times from order to ready of the latest instances that became ready, in milliseconds. */
@@ -128,23 +111,6 @@ export class InstancesRepository {
     const stored = row.connection as StoredConnection | null;
     return toInstance(row, stored && (await this.vault.open(stored, row.id)));
   }
-}
-
-function toWhere(filter: InstanceFilter): Prisma.InstanceWhereInput {
-  const { teamId, status, region, product, name, labels, createdAfter, createdBefore, includeDeleted } = filter;
-  return {
-    teamId,
-    ...(includeDeleted ? {} : { deletedAt: null }),
-    ...(status === undefined ? {} : { phase: { in: phasesOf(status) } }),
-    ...(region === undefined ? {} : { region }),
-    ...(product === undefined ? {} : { productName: product }),
-    ...(name === undefined ? {} : { name }),
-    createdAt: { ...(createdAfter && { gt: createdAfter }), ...(createdBefore && { lt: createdBefore }) },
-    // Every label is a text, so one that begins with nothing is one that is there.
-    AND: labels.map(({ key, value }) => ({
-      labels: { path: [key], ...(value === null ? { string_starts_with: '' } : { equals: value }) },
-    })),
-  };
 }
 
 function toInstance(row: InstanceRow, connection: Connection | null): Instance {

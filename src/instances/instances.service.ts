@@ -9,9 +9,7 @@ import { Random } from '../platform/random.js';
 import { AddressGuard } from '../webhooks/address-guard.js';
 import { decideRequest, type UserAction } from './domain/decide-request.js';
 import type { Instance } from './domain/instance.js';
-import type { InstanceWish, Page } from './domain/instance-filter.js';
 import { type InstanceOrder, newInstance } from './domain/new-instance.js';
-import type { Placement } from './domain/placement.js';
 import { InstanceRecorder } from './instance-recorder.js';
 import { IllegalTransition, InstanceBusy, InstanceNotFound } from './instances.errors.js';
 import { InstancesRepository } from './instances.repository.js';
@@ -60,17 +58,6 @@ export class InstancesService {
     return this.startTimes.typicalMs();
   }
 
-  /** By our id or an upstream one. @throws InstanceNotFound, also for a deleted instance and for another team's. */
-  async get(id: string, caller: Caller): Promise<{ instance: Instance; machine: Placement | null }> {
-    const instance = await this.find(id, caller);
-    const { currentPlacementId } = instance;
-    return { instance, machine: currentPlacementId === null ? null : await this.placements.find(currentPlacementId) };
-  }
-
-  async list(wish: InstanceWish, page: Page, caller: Caller): Promise<{ instances: Instance[]; total: number }> {
-    return this.instances.list({ ...wish, teamId: caller.teamId }, page);
-  }
-
   /** Idempotent: what is so already, or on its way, is answered as it is. @throws IllegalTransition */
   async act(action: UserAction, id: string, caller: Caller): Promise<Instance> {
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
@@ -88,6 +75,7 @@ export class InstancesService {
     throw new InstanceBusy();
   }
 
+  /** @throws InstanceNotFound, also for a deleted instance and for another team's. */
   private async find(id: string, caller: Caller): Promise<Instance> {
     const instance = await this.instances.findForTeam(id, caller.teamId);
     if (instance === null || instance.deletedAt !== null) throw new InstanceNotFound();

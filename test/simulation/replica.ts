@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import type { EventsService } from '../../src/events/events.service.js';
+import type { InstanceMemory } from '../../src/instances/instance-memory.js';
 import { InstanceRecorder } from '../../src/instances/instance-recorder.js';
 import { migrateInstance, reconcileInstance, retirePlacement } from '../../src/instances/instances.jobs.js';
 import type { InstancesRepository } from '../../src/instances/instances.repository.js';
@@ -101,7 +102,8 @@ export class Replica {
       ask: () => clock.pause(actor, 'probe').then(() => ({ isReady: random.chance(0.7), seen: 'HTTP 502' })),
     } as unknown as ReadinessProbe;
 
-    this.recorder = new InstanceRecorder(unitOfWork, instances, placements, events, outbox, jobs, random);
+    const memory = { forget: () => undefined } as unknown as InstanceMemory;
+    this.recorder = new InstanceRecorder(unitOfWork, instances, placements, events, outbox, jobs, random, memory);
     const catalogue = new Catalogue(novita);
     const pricing = new PricingService(catalogue, stockOuts, settings);
     this.buyer = new MachineBuyer(

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A TCP relay on loopback that can fall silent, as a network does that loses every packet, or refuse. */
 export class Relay {
   private readonly sockets = new Set<Socket>();
+  private readonly silenced = new Set<Socket>();
   private isSilent = false;
   private isRefusing = false;
 
@@ -23,6 +24,13 @@ export class Relay {
   /** Nothing passes any more and nobody is told, new connections included. */
   fallSilent(): void {
     this.isSilent = true;
+  }
+
+  /** The same for one connection that is open, told by the port that the server sees it come from. */
+  silence(port: number): void {
+    const far = [...this.sockets].find(({ localPort }) => localPort === port);
+    if (far === undefined) throw new Error(`No connection comes from port ${port}`);
+    this.silenced.add(far);
   }
 
   /** Every connection is reset, new ones as soon as they are made. */
@@ -55,7 +63,7 @@ export class Relay {
     ] as const) {
       this.sockets.add(from);
       from.on('data', (bytes) => {
-        if (!this.isSilent) to.write(bytes);
+        if (!this.isSilent && !this.silenced.has(far)) to.write(bytes);
       });
       from.on('error', () => undefined);
       from.once('close', () => {

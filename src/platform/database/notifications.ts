@@ -2,16 +2,16 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import pg from 'pg';
 import { Settings } from '../config.js';
 
-const CHECK_EVERY_MS = 5_000;
+const BEAT_EVERY_MS = 250;
 const ANSWER_WITHIN_MS = 2_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
-type Handler = () => void;
+type Handler = (payload: string) => void;
 
 /**
- * The one connection of this replica that listens to the database. A notification says only that there is something to look
- * at; whoever listens must also look now and then by itself, because none arrive while the connection is down.
+ * The one connection of this replica that listens to the database. None of the notifications arrive while it is down: whoever
+ * listens must also look now and then by itself, or ask whether everything was heard.
  */
 @Injectable()
 export class Notifications implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -21,15 +21,27 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
   private timer: NodeJS.Timeout | undefined;
   private retryMs = FIRST_RETRY_MS;
   private hasEnded = false;
+  private heardUpTo = -Infinity;
+  private readonly beats: string;
 
-  constructor(private readonly settings: Settings) {}
+  constructor(private readonly settings: Settings) {
+    this.beats = `beats-${settings.replicaId}`;
+  }
 
   /** False while notifications may be missed. */
   get isListening(): boolean {
     return this.client !== null;
   }
 
-  /** To be called before the application is up. The handler must not throw; it also runs after every reconnection. */
+  /** Whether every notification was heard that was committed until so long ago. */
+  hasHeardAllUntil(agoMs: number): boolean {
+    return performance.now() - this.heardUpTo < agoMs;
+  }
+
+  /**
+   * To be called before the application is up. The handler must not throw; it also runs after every reconnection, with an empty
+   * payload, as there may be anything new.
+   */
   on(channel: string, handler: Handler): void {
     this.handlers.set(channel, [...(this.handlers.get(channel) ?? []), handler]);
   }
@@ -52,12 +64,16 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
       keepAlive: true,
       application_name: `novita-gpu-instances listener ${this.settings.replicaId.slice(0, 8)}`,
     });
-    client.on('notification', ({ channel }) => this.ring(channel));
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === this.beats) this.hear(client, Number(payload));
+      else this.ring(channel, payload);
+    });
     client.on('error', () => undefined);
     client.once('end', () => this.lose(client));
     try {
       await client.connect();
-      for (const channel of this.handlers.keys()) await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
+      for (const channel of [this.beats, ...this.handlers.keys()])
+        await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
     } catch (error) {
       this.drop(client);
       this.retry(error);
@@ -66,16 +82,19 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     if (this.hasEnded) return void client.end().catch(() => undefined);
     this.client = client;
     this.retryMs = FIRST_RETRY_MS;
-    this.timer = setTimeout(() => void this.check(client), CHECK_EVERY_MS);
-    for (const channel of this.handlers.keys()) this.ring(channel);
+    for (const channel of this.handlers.keys()) this.ring(channel, '');
+    void this.beat(client);
   }
 
-  /** A half-open connection says nothing by itself. */
-  private async check(client: pg.Client): Promise<void> {
+  /**
+   * A notification to itself. They arrive in the order of their commits: with this one, all that were committed before it was
+   * sent have been heard. And a half-open connection says nothing by itself.
+   */
+  private async beat(client: pg.Client): Promise<void> {
     if (this.client !== client) return;
     try {
-      await client.query('SELECT 1');
-      this.timer = setTimeout(() => void this.check(client), CHECK_EVERY_MS);
+      await client.query('SELECT pg_notify($1, $2)', [this.beats, String(performance.now())]);
+      this.timer = setTimeout(() => void this.beat(client), BEAT_EVERY_MS);
     } catch {
       this.drop(client);
       this.lose(client);
@@ -85,6 +104,7 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
   private lose(client: pg.Client): void {
     if (this.client !== client) return;
     this.client = null;
+    this.heardUpTo = -Infinity;
     clearTimeout(this.timer);
     this.retry(new Error('the connection was lost'));
   }
@@ -100,7 +120,11 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     client.end().catch(() => undefined);
   }
 
-  private ring(channel: string): void {
-    for (const handler of this.handlers.get(channel) ?? []) handler();
+  private hear(client: pg.Client, sentAt: number): void {
+    if (this.client === client) this.heardUpTo = sentAt;
+  }
+
+  private ring(channel: string, payload: string): void {
+    for (const handler of this.handlers.get(channel) ?? []) handler(payload);
   }
 }

@@ -20,7 +20,7 @@ import { ParserErrors } from './raw-answer.js';
 import { requestIdOf } from './request-id.js';
 import { RouteTable } from './route-table.js';
 import { sendError } from './send-error.js';
-import { StrictParameters } from './strict-parameters.interceptor.js';
+import { StrictParameters } from './strict-parameters.guard.js';
 import { createValidationPipe } from './validation.js';
 
 export interface HttpSettings {
@@ -102,7 +102,7 @@ export function configureHttp(app: NestFastifyApplication, settings: HttpSetting
     new FrontDoor({ limiter, gatekeeper, log, ...(onFinished && { onFinished }), ...(onAttempt && { onAttempt }) }),
   );
   app.useGlobalFilters(new ErrorFilter(adapter.routes, log));
-  app.useGlobalInterceptors(new StrictParameters());
+  app.useGlobalGuards(new StrictParameters());
   app.useGlobalPipes(createValidationPipe());
 }
 

@@ -1,8 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AuditChain } from './audit/audit-chain.js';
 import { AuditController } from './audit/audit.controller.js';
-import { AuditInterceptor } from './audit/audit.interceptor.js';
+import { AuditEscort } from './audit/audit-escort.js';
 import { AuditRepository } from './audit/audit.repository.js';
 import { AuditSchedule } from './audit/audit.schedule.js';
 import { AuditTrail } from './audit/audit-trail.js';
@@ -20,6 +19,7 @@ import { SharedRateLimits } from './rate-limit/shared-rate-limits.js';
   controllers: [AuditController],
   providers: [
     AuditChain,
+    AuditEscort,
     AuditRepository,
     AuditSchedule,
     AuditTrail,
@@ -30,8 +30,7 @@ import { SharedRateLimits } from './rate-limit/shared-rate-limits.js';
     SealsRepository,
     SharedRateLimits,
     StartEntry,
-    { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
   ],
-  exports: [AuditTrail, Idempotency, SharedRateLimits],
+  exports: [AuditEscort, AuditTrail, Idempotency, SharedRateLimits],
 })
 export class HttpModule {}

@@ -1,9 +1,8 @@
-import type { CallHandler, ExecutionContext, NestInterceptor, Type } from '@nestjs/common';
+import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import type { FastifyRequest } from 'fastify';
-import type { Observable } from 'rxjs';
 import { InvalidRequest } from '../app-error.js';
 import { shortened } from './text-rules.js';
 
@@ -14,15 +13,15 @@ interface Declared {
 
 /** Pipes only see parameters that a handler declares: this refuses a query or a body that a handler does not take at all. */
 @Injectable()
-export class StrictParameters implements NestInterceptor {
+export class StrictParameters implements CanActivate {
   private readonly known = new WeakMap<object, Declared>();
 
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+  canActivate(context: ExecutionContext): boolean {
     const declared = this.declaredBy(context);
     const { query, body } = context.switchToHttp().getRequest<FastifyRequest>();
     if (!declared.query) refuseAny(query, 'This query parameter is not known');
     if (!declared.body) refuseAny(body, 'This field is not known');
-    return next.handle();
+    return true;
   }
 
   private declaredBy(context: ExecutionContext): Declared {

@@ -1,7 +1,5 @@
-import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { finalize, Observable } from 'rxjs';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../../clock.js';
 import { accompany } from '../../database/unit-of-work.js';
 import { entryOf, isMutating } from './audit-entry.js';
@@ -10,18 +8,26 @@ import { AuditRepository } from './audit.repository.js';
 
 /** Puts the entry of a mutating request into the transaction of its effect. */
 @Injectable()
-export class AuditInterceptor implements NestInterceptor {
+export class AuditEscort {
   constructor(
     private readonly audit: AuditRepository,
     private readonly trail: AuditTrail,
     private readonly clock: Clock,
   ) {}
 
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    if (!isMutating(request)) return next.handle();
-    const reply = http.getResponse<FastifyReply>();
+  /** By hooks and not by an interceptor, which every request would pass, reads included. */
+  joinRequestsOf(instance: FastifyInstance): void {
+    instance.addHook('preHandler', (request, reply, done) => {
+      if (isMutating(request)) accompany(this.companionOf(request, reply), done);
+      else done();
+    });
+    instance.addHook('onSend', (request, reply, payload, done) => {
+      if (isMutating(request)) this.noteIfGone(request, reply);
+      done(null, payload);
+    });
+  }
+
+  private companionOf(request: FastifyRequest, reply: FastifyReply): AuditCompanion {
     const companion = new AuditCompanion(this.audit, (effect) =>
       entryOf(
         request,
@@ -30,14 +36,12 @@ export class AuditInterceptor implements NestInterceptor {
       ),
     );
     request.audit = companion;
-    return new Observable((subscriber) => accompany(companion, () => next.handle().subscribe(subscriber))).pipe(
-      finalize(() => this.noteIfGone(request, reply, companion)),
-    );
+    return companion;
   }
 
   /** The connection is closed already, so nobody else will say what became of the request. */
-  private noteIfGone(request: FastifyRequest, reply: FastifyReply, companion: AuditCompanion): void {
-    if (!reply.raw.destroyed || companion.isWritten) return;
+  private noteIfGone(request: FastifyRequest, reply: FastifyReply): void {
+    if (!reply.raw.destroyed || request.audit === undefined || request.audit.isWritten) return;
     this.trail.note(entryOf(request, { at: this.clock.now(), outcome: 'failed', status: null, errorCode: null }));
   }
 }
