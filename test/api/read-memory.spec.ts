@@ -18,6 +18,7 @@ interface Shown {
 
 const RESTING = 300;
 const STALE_MS = 1_000;
+const PATIENCE_MS = 60_000;
 
 describe('reads from memory', () => {
   let world: World;
@@ -89,7 +90,7 @@ describe('reads from memory', () => {
       await nameOf(replica, id);
       await renameUnheard(id, 'unheard');
       return (await nameOf(replica, id)) === 'old';
-    });
+    }, PATIENCE_MS);
   }
 
   async function listenerOf(replica: ServiceProcess): Promise<{ pid: number; port: number }> {
@@ -122,7 +123,7 @@ describe('reads from memory', () => {
     const { body } = await post(first, '', anOrder({ name: 'watched' }));
     const id = body.instanceId;
     const seenBy = async (replica: ServiceProcess, phase: string) =>
-      eventually(async () => (await read(replica, id)).body.phase === phase);
+      eventually(async () => (await read(replica, id)).body.phase === phase, PATIENCE_MS);
     const everywhere = (phase: string) => Promise.all(replicas.map((replica) => seenBy(replica, phase)));
     await everywhere('running');
 
@@ -133,11 +134,13 @@ describe('reads from memory', () => {
     const { machine } = (await read(first, id)).body;
     await world.sandbox.control(`/machines/${machine?.novitaId}/reclaim`, {});
     await Promise.all(
-      replicas.map((replica) => eventually(async () => (await read(replica, id)).body.phase !== 'running')),
+      replicas.map((replica) =>
+        eventually(async () => (await read(replica, id)).body.phase !== 'running', PATIENCE_MS),
+      ),
     );
     await second.send('DELETE', `/api/instances/${id}`, undefined, key);
 
-    for (const replica of replicas) await eventually(async () => (await read(replica, id)).status === 404, 60_000);
+    for (const replica of replicas) await eventually(async () => (await read(replica, id)).status === 404, PATIENCE_MS);
   });
 
   it('show changes of hundreds of rows in one statement', async () => {
@@ -251,7 +254,7 @@ describe('reads from memory', () => {
 
     const { pid } = await listenerOf(replica);
     await rows.query('SELECT pg_terminate_backend($1)', [pid]);
-    await eventually(async () => (await listenerOf(replica)).pid !== pid);
+    await eventually(async () => (await listenerOf(replica)).pid !== pid, PATIENCE_MS);
     await fillMemory(replica, 'inst-rest101');
 
     expect(await nameOf(replica, 'inst-rest102')).toBe('unheard');
