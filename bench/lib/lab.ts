@@ -66,9 +66,14 @@ export class Lab {
   }
 
   /** The built service. `env` goes before what `npm start` would set. */
-  async service(databaseUrl: string, sandbox: Sandbox, env: Record<string, string> = {}): Promise<Server> {
+  async service(
+    databaseUrl: string,
+    sandbox: Sandbox,
+    env: Record<string, string> = {},
+    nodeArgs: readonly string[] = [],
+  ): Promise<Server> {
     const watch = new URL('../../scripts/lib/leave-with-parent.mjs', import.meta.url).href;
-    const args = [...profiling(), '--enable-source-maps', `--import=${watch}`, at('dist/main.js')];
+    const args = [...profiling(), ...nodeArgs, '--enable-source-maps', `--import=${watch}`, at('dist/main.js')];
     const child = this.spawn(args, {
       ...AS_SHIPPED,
       PORT: '0',

@@ -9,7 +9,7 @@ export const WARM_UP_REQUESTS = 2_000;
 /** A run that was made shorter is for whoever works on the service; only full ones are written to the document. */
 export const isFullRun = ROUNDS >= 5 && SECONDS >= 5;
 
-function numberFrom(name: string, fallback: number): number {
+export function numberFrom(name: string, fallback: number): number {
   const value = Number(env[name] ?? fallback);
   if (!(value > 0)) throw new Error(`${name} must be a number above 0`);
   return value;
