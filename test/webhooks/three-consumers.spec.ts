@@ -106,7 +106,7 @@ describe('three ways to read one log', () => {
       );
 
       await reading;
-      await eventually(async () => firstArrivals(all()).length >= written.length, 180_000);
+      await eventually(async () => firstArrivals(all()).length >= written.length, 300_000);
 
       const repeated = all().length - firstArrivals(all()).length;
       proof.result({
