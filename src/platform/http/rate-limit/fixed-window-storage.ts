@@ -8,7 +8,7 @@ interface Window {
 const DEFAULT_MAX_KEYS = 50_000;
 
 /**
- * Fixed windows in the memory of one process. @nestjs/throttler's own memory store keeps a timestamp for every hit of every
+ * Fixed windows in the memory of one process. The memory store of @nestjs/throttler keeps a timestamp for every hit of every
  * key, which an attacker can grow; here a key costs two numbers and the number of keys is bounded.
  */
 export class FixedWindowStorage extends RateLimitStorage {
