@@ -21,10 +21,10 @@ COPY --from=build /app/dist ./dist
 COPY package.json ./
 COPY prisma/migrations ./prisma/migrations
 COPY scripts/serve.mjs scripts/migrate.mjs ./scripts/
-COPY scripts/lib/project.mjs ./scripts/lib/
+COPY scripts/lib/project.mjs scripts/lib/source-maps.mjs ./scripts/lib/
 COPY sandbox ./sandbox
 USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((a) => process.exit(a.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--enable-source-maps", "scripts/serve.mjs"]
+CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "--import=./scripts/lib/source-maps.mjs", "scripts/serve.mjs"]

@@ -4,6 +4,7 @@
 import { resolve } from 'node:path';
 import { catchSignals, runInForeground } from './lib/processes.mjs';
 import { at, loadEnvFile, MANIFEST, pinnedNode, requireUsableNode, ROOT, setting } from './lib/project.mjs';
+import { SERVICE_ARGS } from './lib/service-node.mjs';
 import { joinShared, leaveShared } from './lib/shared-processes.mjs';
 import { setUp } from './setup.mjs';
 
@@ -74,7 +75,7 @@ async function serve({ postgres, sandbox }, caught) {
     ...sandboxSettings(sandbox),
   };
   const watch = new URL('./lib/leave-with-parent.mjs', import.meta.url).href;
-  return runInForeground(pinnedNode(), ['--enable-source-maps', `--import=${watch}`, at('dist/main.js')], {
+  return runInForeground(pinnedNode(), [...SERVICE_ARGS, `--import=${watch}`, at('dist/main.js')], {
     env,
     caught,
   });

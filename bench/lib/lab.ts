@@ -5,7 +5,7 @@ import pg from 'pg';
 import { Child } from './child.ts';
 import { type LoadResult, putUnderLoad, type Target, type Wish } from './load.ts';
 import { say } from './progress.ts';
-import { applyMigrations, at, databaseUrlOn, removePostgres, startPostgres } from './project.ts';
+import { applyMigrations, at, databaseUrlOn, removePostgres, SERVICE_ARGS, startPostgres } from './project.ts';
 
 const PREFIX = 'novita-gpu-instances-bench-';
 const ANY_RATE = '1000000000';
@@ -73,7 +73,7 @@ export class Lab {
     nodeArgs: readonly string[] = [],
   ): Promise<Server> {
     const watch = new URL('../../scripts/lib/leave-with-parent.mjs', import.meta.url).href;
-    const args = [...profiling(), ...nodeArgs, '--enable-source-maps', `--import=${watch}`, at('dist/main.js')];
+    const args = [...profiling(), ...nodeArgs, ...SERVICE_ARGS, `--import=${watch}`, at('dist/main.js')];
     const child = this.spawn(args, {
       ...AS_SHIPPED,
       PORT: '0',

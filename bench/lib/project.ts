@@ -14,6 +14,11 @@ type Migrate = typeof import('../../src/platform/database/migrate.js');
 const postgres = (await import(built('platform/database/embedded-postgres.js'))) as Postgres;
 const migrate = (await import(built('platform/database/migrate.js'))) as Migrate;
 
+/** What `npm start` tells Node for the service. */
+export const { SERVICE_ARGS } = (await import(pathToFileURL(at('scripts/lib/service-node.mjs')).href)) as {
+  SERVICE_ARGS: readonly string[];
+};
+
 export const { databaseUrlOn, removePostgres, startPostgres } = postgres;
 export const { applyMigrations } = migrate;
 

@@ -12,7 +12,7 @@ import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { inTurns } from '../platform/in-turns.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { workSignals } from '../platform/telemetry/work-signals.js';
-import { compareListing, type Comparison, indexMachines } from './domain/compare-listing.js';
+import { compareListing, type Comparison, indexMachines, newIndex } from './domain/compare-listing.js';
 import { quickPauseMs, sweepPauseMs } from './domain/sweep-pace.js';
 import { OrphanSweeper } from './orphan-sweeper.js';
 import { SweepRepository } from './sweep.repository.js';
@@ -108,7 +108,8 @@ export class MachineObserver {
     { machines, complete }: MachineListing,
     startedAt: Date,
   ): Promise<Comparison> {
-    const index = indexMachines(machines);
+    const index = newIndex();
+    await inTurns(machines, (some) => indexMachines(some, index));
     const parts: Comparison[] = [];
     await inTurns(live, (some) => parts.push(compareListing(some, index, complete, startedAt)));
     return { changed: parts.flatMap(({ changed }) => changed), missing: parts.flatMap(({ missing }) => missing) };

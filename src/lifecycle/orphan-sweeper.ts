@@ -10,7 +10,7 @@ import { Settings } from '../platform/config.js';
 import { inTurns } from '../platform/in-turns.js';
 import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
 import { DeploymentIdentity } from './deployment-identity.repository.js';
-import { type Claim, claimsOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
+import { type Claim, claimOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
 import { OrphansRepository } from './orphans.repository.js';
 
 const NO_CLAIMS: ReadonlyMap<string, Claim> = new Map();
@@ -62,7 +62,8 @@ export class OrphanSweeper {
     live: readonly LivePlacement[],
     prefix: string,
   ): Promise<Machine[]> {
-    const known = claimsOf(live);
+    const known = new Map<string, Claim>();
+    await inTurns(live, (some) => some.forEach((one) => known.set(one.uniqueName, claimOf(one))));
     const suspects: Machine[] = [];
     await inTurns(machines, (some) => suspects.push(...findOrphans(some, known, prefix).map(({ machine }) => machine)));
     return suspects;

@@ -15,21 +15,25 @@ export interface Comparison {
 
 /** The machines of a listing by what placements know them by. */
 export interface Index {
-  readonly byId: ReadonlyMap<string, Machine>;
+  readonly byId: Map<string, Machine>;
   /** The oldest of each name. */
-  readonly byName: ReadonlyMap<string, Machine>;
+  readonly byName: Map<string, Machine>;
 }
 
-export function indexMachines(machines: readonly Machine[]): Index {
-  const byId = new Map<string, Machine>();
-  const byName = new Map<string, Machine>();
+export function newIndex(): Index {
+  return { byId: new Map(), byName: new Map() };
+}
+
+/** Adds to the index that is given. */
+export function indexMachines(machines: readonly Machine[], index = newIndex()): Index {
+  const { byId, byName } = index;
   for (const machine of machines) {
     if (machine.status === 'removed') continue;
     byId.set(machine.id, machine);
     const other = byName.get(machine.name);
     if (other === undefined || age(machine) < age(other)) byName.set(machine.name, machine);
   }
-  return { byId, byName };
+  return index;
 }
 
 /**

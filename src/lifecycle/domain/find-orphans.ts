@@ -14,10 +14,9 @@ export interface OrphanSighting {
   readonly instanceId: string | null;
 }
 
-export function claimsOf(live: readonly LivePlacement[]): ReadonlyMap<string, Claim> {
-  return new Map(
-    live.map(({ uniqueName, instanceId, novitaId }) => [uniqueName, { instanceId, novitaId, isLive: true }]),
-  );
+/** What a live placement says about the machine of its name. */
+export function claimOf({ instanceId, novitaId }: LivePlacement): Claim {
+  return { instanceId, novitaId, isLive: true };
 }
 
 /**

@@ -1,0 +1,9 @@
+/**
+ * What Node is told for the service; the Dockerfile and `start:dist` say the same. Left to itself, V8 lets the heap of an idle
+ * process grow to several times of what is in use before it looks: on a machine with much memory its limits are wide.
+ */
+export const SERVICE_ARGS = [
+  '--max-semi-space-size=4',
+  '--max-old-space-size=1024',
+  `--import=${new URL('source-maps.mjs', import.meta.url).href}`,
+];
