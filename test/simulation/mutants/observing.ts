@@ -1,5 +1,3 @@
-import { isLive } from '../../../src/instances/domain/placement.js';
-import type { Claim } from '../../../src/lifecycle/domain/find-orphans.js';
 import { NovitaError } from '../../../src/novita/novita.errors.js';
 import { FakeSweeps } from '../../fakes/fake-repositories.js';
 import { type Mutant, withMethods } from './mutant.js';
@@ -64,17 +62,10 @@ export const OBSERVING_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    // What is asked for was not live before the listing: that is why it is asked for.
     name: 'the claims are read before the listing',
-    mutateParts: ({ orphans }, { database, memory }) => ({
-      orphans: withMethods(orphans, {
-        readClaims: async (names) => {
-          const former = memory.get('claims') as ReadonlyMap<string, Claim> | undefined;
-          const rows = [...database.placements.values()];
-          const now = rows.map((row) => [row.uniqueName, { ...row, isLive: isLive(row) }] as const);
-          memory.set('claims', new Map(now));
-          return former ?? orphans.readClaims(names);
-        },
-      }),
+    mutateParts: ({ orphans }) => ({
+      orphans: withMethods(orphans, { readClaims: () => Promise.resolve(new Map()) }),
     }),
   },
   {
