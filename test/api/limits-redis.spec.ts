@@ -45,6 +45,8 @@ suite('rate limits in Redis', () => {
 
   const key = (name: string) => keys[name] ?? '';
   const admittedOf = (answers: readonly Response[]) => answers.filter(({ status }) => status === 200).length;
+  const timesSaid = (text: string) =>
+    world.services.map(({ lines }) => lines.filter((line) => line.includes(text)).length);
   const rowsInDatabase = async () => (await rowsOf(world.database, 'SELECT 1 FROM rate_limit_windows')).length;
 
   it('are counted over all replicas: never more than they say, and nearly all of it', async () => {
@@ -92,18 +94,20 @@ suite('rate limits in Redis', () => {
 
   it('are counted in Redis again when it is back', async () => {
     const { port } = redis;
-    const returns = () =>
-      world.services.map(({ lines }) => lines.filter((line) => line.includes('Redis is back')).length);
+    const returns = () => timesSaid('Redis is back');
+    const losses = () => timesSaid('Redis is away');
     const returnsBefore = returns();
     redis = await RedisServer.start(port);
     await eventually(async () => returns().every((count, index) => count > (returnsBefore[index] ?? 0)), 60_000);
-    const before = await rowsInDatabase();
+    const [before, lossesBefore] = [await rowsInDatabase(), losses()];
 
     const answers = await storm(world.services, key('return'), LIMIT * 4);
 
-    expect(admittedOf(answers)).toBeLessThanOrEqual(LIMIT);
+    // On a machine that is kept busy by others Redis may be silent for long enough to be lost once more.
+    const isLostAgain = losses().some((count, index) => count > (lossesBefore[index] ?? 0));
+    expect(admittedOf(answers)).toBeLessThanOrEqual(isLostAgain ? 2 * LIMIT : LIMIT);
     expect(admittedOf(answers)).toBeGreaterThanOrEqual(LIMIT * 0.95);
-    expect(await rowsInDatabase()).toBe(before);
+    expect((await rowsInDatabase()) > before).toBe(isLostAgain);
     expect((await listAs(world.service, key('return'))).status).toBe(429);
   });
 });
