@@ -65,14 +65,13 @@ describe('the calls that 1,000 machines cost', () => {
       owner: 'us',
       billingMode: 'spot',
     });
+    // In one statement: an instance without its machine would be taken for lost.
     await proofWorld.pool.query(
-      `INSERT INTO instances SELECT (jsonb_populate_record(i, jsonb_build_object(
-           'id', 'inst-steady' || n, 'current_placement_id', 'plc-steady' || n))).*
-         FROM instances i, generate_series(0, $2::int - 1) AS n WHERE i.id = $1`,
-      [id, names.length],
-    );
-    await proofWorld.pool.query(
-      `INSERT INTO placements SELECT (jsonb_populate_record(p, jsonb_build_object(
+      `WITH instances_of_them AS (
+         INSERT INTO instances SELECT (jsonb_populate_record(i, jsonb_build_object(
+             'id', 'inst-steady' || n, 'current_placement_id', 'plc-steady' || n))).*
+           FROM instances i, generate_series(0, $4::int - 1) AS n WHERE i.id = $1)
+       INSERT INTO placements SELECT (jsonb_populate_record(p, jsonb_build_object(
            'id', 'plc-steady' || (n - 1), 'instance_id', 'inst-steady' || (n - 1),
            'unique_name', ($2::text[])[n], 'novita_id', ($3::text[])[n]))).*
          FROM placements p, generate_series(1, $4::int) AS n WHERE p.instance_id = $1`,
