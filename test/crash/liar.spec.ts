@@ -37,7 +37,7 @@ describe('an upstream that lies', () => {
         worlds.map(async (world) => ({
           struck: await world.lie(),
           convergedAfterMs: await world.proofWorld.judge.untilEqual(CONVERGE_WITHIN_MS),
-          migrated: await world.migrated(),
+          migrated: await world.migrated(CONVERGE_WITHIN_MS),
         })),
       );
 

@@ -101,7 +101,17 @@ export class LyingWorld {
     };
   }
 
-  async migrated(): Promise<number> {
+  /** An attempt is closed at the look after the one that found the instance running. */
+  async migrated(withinMs: number): Promise<number> {
+    const giveUpAt = Date.now() + withinMs;
+    for (;;) {
+      const migrated = await this.countMigrated();
+      if (migrated === this.size.reclaims || Date.now() > giveUpAt) return migrated;
+      await sleep(200);
+    }
+  }
+
+  private async countMigrated(): Promise<number> {
     const { rows } = await this.proofWorld.pool.query<{ count: number }>(
       `SELECT count(DISTINCT instance_id)::int AS count FROM migration_attempts WHERE state = 'migrated'`,
     );
