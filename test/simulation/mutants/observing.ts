@@ -1,6 +1,6 @@
 import { NovitaError } from '../../../src/novita/novita.errors.js';
 import { FakeSweeps } from '../../fakes/fake-repositories.js';
-import { type Mutant, withMethods } from './mutant.js';
+import { type Mutant, replaceMethod, withMethods } from './mutant.js';
 
 class UnguardedSweeps extends FakeSweeps {
   override async claimListing(): Promise<boolean> {
@@ -12,10 +12,17 @@ class UnguardedSweeps extends FakeSweeps {
   }
 }
 
+/** A machine that listings do not show is asked for by itself before it is given up, which makes good what they got wrong. */
+const withoutLastLook: Mutant['mutateReplica'] = ({ buyer, retirer }) => {
+  replaceMethod(buyer, 'lookLast', () => () => Promise.resolve('absent'));
+  replaceMethod(retirer, 'lookAt', () => () => Promise.resolve('absent'));
+};
+
 /** Faults in what is concluded from listings. */
 export const OBSERVING_MUTANTS: readonly Mutant[] = [
   {
-    name: 'a partial listing counts as complete',
+    name: 'a partial listing counts as complete, and nobody looks once more',
+    mutateReplica: withoutLastLook,
     mutateParts: ({ novita }) => ({
       novita: withMethods(novita, {
         listMachines: async (filter, options) => ({
@@ -51,7 +58,8 @@ export const OBSERVING_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
-    name: 'one listing without a machine is enough',
+    name: 'one listing without a machine is enough, and nobody looks once more',
+    mutateReplica: withoutLastLook,
     mutateParts: ({ sweeps }) => ({
       sweeps: withMethods(sweeps, {
         writeMissing: async (ids, missingAt, tx) => {
