@@ -196,7 +196,9 @@ describe('an Idempotency-Key', () => {
 
     expect((await namesOf('kill-')).toSorted()).toEqual(keys.toSorted());
     expect(after.every((answer) => answer?.status === 201)).toBe(true);
-    for (const [index, answer] of before.entries()) if (answer !== null) expect(after[index]?.text).toBe(answer.text);
+    // A 503 of a busy machine was no order: there is nothing to repeat.
+    for (const [index, answer] of before.entries())
+      if (answer?.status === 201) expect(after[index]?.text).toBe(answer.text);
   });
 
   async function query<R extends pg.QueryResultRow>(statement: string, values: unknown[] = []) {
