@@ -11,7 +11,7 @@ import type { Tx } from '../platform/database/unit-of-work.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import { handedOver } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
-import { type HandoverStep, type OverlapLimits, successorPauseMs } from './domain/decide-handover.js';
+import { type HandoverStep, successorPauseMs } from './domain/decide-handover.js';
 import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';
 import type { Reason } from './domain/reason.js';
 import { LEASE_MARGIN_MS, MachineBuyer, NO_STOCK } from './machine-buyer.js';
@@ -25,7 +25,7 @@ type Inspection = Extract<HandoverStep, { kind: 'inspect-successor' }>;
 /** Buys a second machine beside a running one that will be taken away, and hands the instance over once it is ready. */
 @Injectable()
 export class Handover {
-  private readonly limits: Limits & OverlapLimits;
+  private readonly limits: Limits;
 
   constructor(
     private readonly buyer: MachineBuyer,
@@ -37,7 +37,7 @@ export class Handover {
     private readonly clock: Clock,
     settings: Settings,
   ) {
-    this.limits = { ...limitsOf(settings), handoverMaxOverlapMs: settings.handoverMaxOverlapMs };
+    this.limits = limitsOf(settings);
   }
 
   /** As for an order: the intent and its unique name are committed before the one create call. True: look again at once. */

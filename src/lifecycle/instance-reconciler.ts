@@ -24,6 +24,7 @@ import {
   requeued,
   stopped,
   stoppedAgain,
+  yielded,
 } from './domain/changes.js';
 import { decideStep, type Facts, type Step } from './domain/decide-step.js';
 import { type Limits, limitsOf } from './domain/limits.js';
@@ -145,6 +146,8 @@ export class InstanceReconciler {
         return this.handover.inspect(instance, step, now);
       case 'drop-successor':
         return this.handover.drop(instance, step.successor, placements, step.reason, now);
+      case 'yield-to-successor':
+        return this.record(yielded(instance, step.predecessor, step.successor, now, this.limits));
     }
   }
 

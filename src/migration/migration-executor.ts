@@ -23,7 +23,7 @@ import {
   observationOf,
   recordsOf,
 } from './domain/decide-move.js';
-import { type Ineligible, judgeEligibility } from './domain/eligibility.js';
+import { judgeEligibility } from './domain/eligibility.js';
 import {
   adopted,
   backToExited,
@@ -116,7 +116,8 @@ export class MigrationExecutor {
 
   private async carryOut(move: Move, facts: Facts, now: Date): Promise<boolean> {
     const { instance, placements } = facts;
-    if (move.kind === 'rest') return this.rest(facts, move.because, now);
+    if (move.kind === 'rest') return this.rest(facts, move.because, null, now);
+    if (move.kind === 'brake') return this.rest(facts, move.because, move.until, now);
     if (move.kind === 'leave' || move.kind === 'look' || move.kind === 'look-at-jobs') return false;
     const attempt = withStep(this.attemptOf(facts, now), moveName(move), move.because, now);
     if (move.kind !== 'wait')
@@ -167,15 +168,20 @@ export class MigrationExecutor {
   }
 
   /** Told of already, by the event of the loss; the decision and its reason are kept, once for each loss. */
-  private async rest({ instance, attempt }: Facts, because: Ineligible, now: Date): Promise<boolean> {
+  private async rest(
+    { instance, attempt }: Facts,
+    because: string,
+    nextCheckAt: Date | null,
+    now: Date,
+  ): Promise<boolean> {
     if (attempt !== null) return this.close(attempt, instance, 'cancelled', because, now);
     const since = instance.lostAt ?? instance.phaseSince;
     const isKnown = await this.attempts.isSkippedSince(instance.id, because, since);
     const cause = instance.lossReason === 'spot_reclaim' ? 'spot_reclaim' : 'interrupted';
     const skipped = ended(newAttempt(`mig-${this.random.token(16)}`, instance, cause, now), 'skipped', because, now);
-    const change: Change = { before: instance, after: { ...instance, nextCheckAt: null, updatedAt: now } };
+    const change: Change = { before: instance, after: { ...instance, nextCheckAt, updatedAt: now } };
     if (!isKnown) await this.record(change, skipped);
-    else if (instance.nextCheckAt !== null) await this.recorder.record(change);
+    else if (instance.nextCheckAt?.getTime() !== nextCheckAt?.getTime()) await this.recorder.record(change);
     return false;
   }
 

@@ -35,8 +35,8 @@ class Lane {
   ) {}
 
   static async start(seed: number): Promise<Lane> {
-    // Who hands over lets the former machine go soon: what is compared afterwards has one machine each.
-    const world = await ProofWorld.start({ env: { HANDOVER_MAX_OVERLAP_SECONDS: '3' } });
+    // Who hands over lets the former machine go soon, yet waits for a successor that the listings do not show for 20 s.
+    const world = await ProofWorld.start({ env: { HANDOVER_MAX_OVERLAP_SECONDS: '30' } });
     const gates = await DatabaseGates.install(world.world.database.url, GATES);
     await world.world.sandbox.control('/config', { listLagSeconds: [0, 20] });
     return new Lane(world, gates, new Chance(seed));

@@ -113,6 +113,14 @@ describe('migration', () => {
     await told(before.id, 'instance.migrated');
     const after = await until(before.id, 'running');
     expect(after.machine.novitaId).not.toBe(before.machine.novitaId);
+    expect(decisionsOf(await latestWith(before.id))).toEqual([
+      'start',
+      'refused',
+      'migrate',
+      'refused',
+      'elsewhere',
+      'migrated',
+    ]);
     await eventually(async () => {
       const { exists } = await world.sandbox.ledger();
       return exists.every(({ id }) => id !== before.machine.novitaId);
@@ -156,6 +164,33 @@ describe('migration', () => {
     expect(counts['migrate'] ?? 0).toBe(0);
     expect(counts['start'] ?? 0).toBe(0);
   });
+
+  it('rests at the brake after repeated loss without an execution under way, until it is asked for by hand', async () => {
+    const { id, machine } = await running();
+    const lose = () => world.sandbox.control(`/machines/${machine.novitaId}/reclaim`, {});
+    const migrated = () => receiver.events('instance.migrated').filter(({ body }) => body['instanceId'] === id).length;
+    for (const times of [1, 2]) {
+      await lose();
+      await eventually(async () => migrated() === times, 30_000);
+    }
+
+    await lose();
+
+    const braked = await eventually(async () => {
+      const execution = await latestWith(id);
+      return execution?.instances.find((one) => one.instanceId === id && one.outcome === 'skipped');
+    }, 15_000);
+    expect(braked.because).toBe('brake-after-repeated-loss');
+    expect((await details(id)).status).toBe('exited');
+    const trigger = await world.service.post<{ jobId: string }>('/api/migration/trigger', {});
+    expect(trigger.status).toBe(202);
+    await until(id, 'running');
+    const execution = await eventually(async () => {
+      const { body } = await world.service.get<ExecutionBody>(`/api/migration/history/${trigger.body.jobId}`);
+      return body.status === 'completed' && body;
+    });
+    expect(execution.summary).toMatchObject({ migratedInstances: 1, skippedInstances: 0 });
+  }, 90_000);
 
   it('tells of a notice once, with its deadline', async () => {
     const before = await running({ spotPolicy: 'none' });

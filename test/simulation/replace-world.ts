@@ -12,6 +12,8 @@ const TAKEN_OVER_WITHIN_MS = 100_000;
 const SOLD_OUT_MS = 20_000 + 15_000;
 const LONGEST_MS = 3_600_000;
 const STEPS_OF_A_HANDOVER = 150;
+/** The part of the time for two machines after which a successor that is not ready is waited for no longer. */
+const OVERLAP_USED = 0.9;
 
 export const TROUBLES = ['none', 'every migrate refused', 'no stock', 'a crash at some step'] as const;
 type Trouble = (typeof TROUBLES)[number];
@@ -50,7 +52,7 @@ export interface ReplaceOutcome {
   /** For how long no machine of the instance ran. */
   readonly gapMs: number;
   readonly allowedGapMs: number;
-  /** For how long two machines of the instance billed. */
+  /** For how long two machines of the instance billed at a stretch. */
   readonly overlapMs: number;
   readonly allowedOverlapMs: number;
   readonly mostAtOnce: number;
@@ -76,9 +78,9 @@ export class ReplaceWorld {
     const random = new SeededRandom(seed);
     this.random = random;
     this.trouble = random.pick(TROUBLES);
-    this.bootMs = random.between(3000, 240_000);
+    this.bootMs = random.chance(0.8) ? random.between(3000, 240_000) : random.between(240_000, 540_000);
     this.noticeMs = random.chance(0.5)
-      ? random.between(1000, 400_000)
+      ? random.between(1000, random.pick([400_000, 1_500_000]))
       : Math.max(1000, this.bootMs + random.between(-30_000, 60_000));
     this.stockBackAfterMs = this.trouble === 'no stock' ? random.between(1000, 400_000) : 0;
     this.fleet = new Fleet(random, { settings: SETTINGS, looseTransactions: random.pick([0, 0.2]) });
@@ -151,6 +153,8 @@ export class ReplaceWorld {
   private describe(): ReplaceOutcome {
     const { fleet, seed, trouble, noticeMs, bootMs } = this;
     const { violations } = fleet.judge;
+    const { handoverMaxOverlapMs } = SETTINGS;
+    const usableMs = Math.min(noticeMs, OVERLAP_USED * handoverMaxOverlapMs);
     const crashMs = trouble === 'a crash at some step' ? TAKEN_OVER_WITHIN_MS : 0;
     const stockMs = trouble === 'no stock' ? this.stockBackAfterMs + SOLD_OUT_MS : 0;
     return {
@@ -159,9 +163,9 @@ export class ReplaceWorld {
       noticeMs,
       bootMs,
       gapMs: this.gapMs,
-      allowedGapMs: Math.max(0, bootMs - noticeMs + SLACK_MS + crashMs + stockMs),
+      allowedGapMs: Math.max(0, bootMs - usableMs + SLACK_MS + crashMs + stockMs),
       overlapMs: overlapOf(fleet.ownMachines()),
-      allowedOverlapMs: SETTINGS.handoverMaxOverlapMs + crashMs,
+      allowedOverlapMs: handoverMaxOverlapMs,
       mostAtOnce: this.mostAtOnce,
       violations,
       lastSteps: fleet.describeSteps(),
@@ -184,11 +188,11 @@ function overlapOf(machines: readonly UpstreamMachine[]): number {
     .toSorted((a, b) => a.at - b.at || a.step - b.step);
   let count = 0;
   let since = 0;
-  let together = 0;
+  let longest = 0;
   for (const { at, step } of marks) {
-    if (count >= 2) together += at - since;
+    if (count === 2 && step < 0) longest = Math.max(longest, at - since);
     count += step;
-    since = at;
+    if (count === 2 && step > 0) since = at;
   }
-  return together;
+  return longest;
 }

@@ -137,7 +137,7 @@ export const MOVES = {
     'deleting',
   ],
   probing: ['queued', 'starting', 'running', 'stopping', 'exited', 'failed', 'deleting'],
-  running: ['stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
+  running: ['provisioning', 'stopping', 'restarting', 'exited', 'migrating', 'failed', 'deleting'],
   stopping: ['stopped', 'exited', 'failed', 'deleting'],
   stopped: ['queued', 'starting', 'stopping', 'failed', 'deleting'],
   restarting: ['queued', 'probing', 'running', 'stopped', 'exited', 'failed', 'deleting'],

@@ -18,6 +18,12 @@ function onceMore(now: Date, limits: Limits): Date {
   return addMs(now, limits.pollMs);
 }
 
+const YIELDED: Reason = {
+  code: 'SPOT_RECLAIMED',
+  message:
+    'The spot machine is about to be taken back and was removed, as its replacement starts for longer than both may bill (HANDOVER_MAX_OVERLAP_SECONDS)',
+};
+
 const FAILED: EventDraft = { type: 'instance.failed', actor: 'service' };
 
 /** Whatever was bought for it is removed, so that a failed instance does not bill. */
@@ -261,5 +267,34 @@ export function handedOver(
       data: { predecessorEndsAt: endsAt.toISOString() },
       migration: { reason: 'spot_reclaim', triggeredBy: 'automatic_migration', migrationTime },
     },
+  };
+}
+
+/** The predecessor goes though its successor is still coming up: a loss of our own making, shortly before the announced one. */
+export function yielded(
+  instance: Instance,
+  predecessor: Placement,
+  successor: Placement,
+  now: Date,
+  limits: Limits,
+): Change {
+  const { code, message } = YIELDED;
+  return {
+    before: instance,
+    after: moveTo(instance, 'provisioning', now, {
+      reasonCode: code,
+      reasonMessage: message,
+      deadlineAt: addMs(now, limits.startupTimeoutMs),
+      nextCheckAt: now,
+      connection: null,
+      currentPlacementId: successor.id,
+      successorPlacementId: null,
+      replaceBy: null,
+      lossCount: instance.lossCount + 1,
+      lostAt: now,
+      lossReason: 'spot_reclaim',
+    }),
+    placements: [retire(predecessor, 'handed-over', now)],
+    event: { type: 'instance.exited', actor: 'service' },
   };
 }

@@ -4,8 +4,6 @@ import type { Placement } from '../../instances/domain/placement.js';
 import { decideHandover, predecessorEndsAt, successorPauseMs } from './decide-handover.js';
 import type { Limits } from './limits.js';
 
-const OVERLAP = { pollMs: 10_000, handoverMaxOverlapMs: 300_000 };
-
 const LIMITS: Limits = {
   pollMs: 10_000,
   queueTimeoutMs: 600_000,
@@ -15,6 +13,7 @@ const LIMITS: Limits = {
   visibilityWindowMs: 40_000,
   settleMs: 3000,
   repeatActionMs: 15_000,
+  handoverMaxOverlapMs: 300_000,
 };
 
 const predecessor = aSpotMachine({ seenSpotStatus: 'notified', seenReclaimAt: at(3600) });
@@ -87,18 +86,46 @@ describe('decideHandover', () => {
   });
 
   it('drops a successor that does not come up in time', () => {
-    expect(decide(aSuccessor(), 601)).toMatchObject({ kind: 'drop-successor', reason: { code: 'STARTUP_TIMEOUT' } });
+    const isUnbilled = aSuccessor({ billedFrom: at(600) });
+
+    expect(decide(isUnbilled, 601)).toMatchObject({ kind: 'drop-successor', reason: { code: 'STARTUP_TIMEOUT' } });
+  });
+
+  describe('where a machine takes longer to come up than two may bill', () => {
+    const tooSlow = aSuccessor({ state: 'gone', retireReason: 'OVERLAP_CAP' });
+
+    it('looks again when the overlap ends', () => {
+      expect(decide(aSuccessor(), 270)).toEqual({ kind: 'wait', until: at(275) });
+    });
+
+    it('drops the successor while there is time for another one', () => {
+      expect(decide(aSuccessor(), 275)).toMatchObject({ kind: 'drop-successor', reason: { code: 'OVERLAP_CAP' } });
+      expect(decide(aSuccessor({ seenStatus: 'running' }), 275).kind).toBe('drop-successor');
+    });
+
+    it('buys the next one only as long before the end as two may bill', () => {
+      expect(decide(null, 400, [tooSlow])).toEqual({ kind: 'wait', until: at(3300) });
+      expect(decide(null, 3300, [tooSlow]).kind).toBe('buy-successor');
+    });
+
+    it('gives way to the successor when the announced end is near', () => {
+      expect(decide(aSuccessor({ createdAt: at(3300), billedFrom: at(3305) }), 3575).kind).toBe('yield-to-successor');
+    });
+
+    it('remembers it for this notice alone', () => {
+      expect(decide(null, 400, [{ ...tooSlow, createdAt: at(-10) }]).kind).toBe('buy-successor');
+    });
   });
 });
 
 describe('predecessorEndsAt', () => {
   it.each([
-    ['the overlap counts from where the successor bills', 120, 3600, 5 + 300 - 10],
+    ['the overlap counts from where the successor bills', 120, 3600, 5 + 270],
     ['the announced end comes first', 120, 200, 180],
     ['the start took longer than both may bill', 400, 3600, 400],
     ['the announced end is over', 120, 100, 120],
   ])('when %s', (_name, now, deadline, end) => {
-    expect(predecessorEndsAt(aSuccessor(), at(deadline), at(now), OVERLAP)).toEqual(at(end));
+    expect(predecessorEndsAt(aSuccessor(), at(deadline), at(now), LIMITS)).toEqual(at(end));
   });
 });
 

@@ -13,6 +13,7 @@ const LIMITS: Limits = {
   visibilityWindowMs: 40_000,
   settleMs: 3000,
   repeatActionMs: 15_000,
+  handoverMaxOverlapMs: 300_000,
 };
 
 function retiring(overrides: Partial<Placement>): Placement {

@@ -14,6 +14,8 @@ export interface Limits {
   readonly settleMs: number;
   /** When an action that shows no effect is sent again; whoever recorded it before may no longer send it then. */
   readonly repeatActionMs: number;
+  /** How long a machine and its successor may bill side by side. */
+  readonly handoverMaxOverlapMs: number;
 }
 
 export function limitsOf(settings: Settings): Limits {
@@ -27,6 +29,7 @@ export function limitsOf(settings: Settings): Limits {
     visibilityWindowMs: settings.visibilityWindowMs,
     settleMs: Math.min(3000, pollMs),
     repeatActionMs: Math.max(2000, Math.min(15_000, 3 * pollMs)),
+    handoverMaxOverlapMs: settings.handoverMaxOverlapMs,
   };
 }
 

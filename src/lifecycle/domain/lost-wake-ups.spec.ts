@@ -17,6 +17,7 @@ const LIMITS: Limits = {
   visibilityWindowMs: 40_000,
   settleMs: 3_000,
   repeatActionMs: 15_000,
+  handoverMaxOverlapMs: 300_000,
 };
 
 describe('what must not hang on a single wake-up', () => {

@@ -171,6 +171,16 @@ describe('the brake after repeated loss', () => {
     expect(brakeOf(lost(), { ...NO_HISTORY, recentAttempts })).toEqual(at(seconds));
   });
 
+  it('is no move that is under way', () => {
+    const history = { ...NO_HISTORY, recentAttempts: 3 };
+
+    expect(decideMove(facts({ history }), at(1), LIMITS)).toEqual({
+      kind: 'brake',
+      until: at(60),
+      because: 'brake-after-repeated-loss',
+    });
+  });
+
   it('does not hold up what is asked for by hand', () => {
     const instance = lost({ recoveryTrigger: 'manual_migration' });
 

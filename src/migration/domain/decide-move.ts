@@ -43,6 +43,8 @@ export type Move =
   /** Nothing is to be done until a row changes. */
   | { readonly kind: 'rest'; readonly because: Ineligible }
   | { readonly kind: 'wait'; readonly until: Date; readonly because: string }
+  /** Lost too often of late: nothing is under way before then. */
+  | { readonly kind: 'brake'; readonly until: Date; readonly because: typeof BRAKE }
   /** A replica is waiting for an answer: writing now would void what it records. */
   | { readonly kind: 'leave' }
   | { readonly kind: 'look' }
@@ -62,6 +64,7 @@ export type Move =
   | { readonly kind: 'next-means'; readonly because: string }
   | { readonly kind: 'give-up'; readonly because: string };
 
+const BRAKE = 'brake-after-repeated-loss';
 const MAX_FAILURES = 3;
 const FREE_ATTEMPTS = 2;
 const FIRST_BRAKE_MS = 30_000;
@@ -83,7 +86,7 @@ function decideLost(facts: Facts, now: Date, limits: MoveLimits): Move {
     return { kind: 'give-up', because: 'every-attempt-failed' };
   const brakeUntil = brakeOf(instance, history);
   if (brakeUntil > now && (attempt === null || attempt.tried.length === 0))
-    return { kind: 'wait', until: brakeUntil, because: 'brake-after-repeated-loss' };
+    return { kind: 'brake', until: brakeUntil, because: BRAKE };
   const placement = currentOf(facts);
   if (!isKnownUpstream(placement)) return { kind: 'elsewhere', because: 'no-machine-left' };
   if (facts.look !== null) return decideByLook(facts, placement, placement.novitaId, now, limits);
@@ -230,7 +233,8 @@ function lookAgainMs({ phaseSince }: Instance, now: Date, { pollMs }: MoveLimits
 
 /** A move as it is kept and shown. */
 export function moveName(move: Move): string {
-  return move.kind === 'call' ? move.means : move.kind;
+  if (move.kind === 'call') return move.means;
+  return move.kind === 'brake' ? 'wait' : move.kind;
 }
 
 export function recordsOf({ instance, attempt, history }: Facts, placement: Placement): Records {
