@@ -18,7 +18,7 @@ import type { Consequence } from './domain/attempt.js';
 import type { Outcome } from './domain/outcome.js';
 import { type Desk, EndpointWorker } from './endpoint-worker.js';
 import { CannotOpen } from '../platform/secrets/secret-box.js';
-import { WebhookSender } from './webhook-sender.js';
+import { type Credentials, WebhookSender } from './webhook-sender.js';
 
 /** Renewed while it is in use; a replica that dies is followed by another after this time. */
 const LEASE_MS = 20_000;
@@ -44,7 +44,7 @@ const FINISH_WITHIN_MS = 5_000;
 export class DeliveryEngine implements OnModuleInit {
   private readonly logger = new Logger(DeliveryEngine.name);
   private readonly workers = new Map<string, EndpointWorker>();
-  private readonly secrets = new WeakMap<ClaimedEndpoint, Promise<readonly string[]>>();
+  private readonly credentials = new WeakMap<ClaimedEndpoint, Promise<Credentials>>();
   private readonly loads: Batcher<LoadRequest, DueDelivery[]>;
   private readonly records: Batcher<AttemptRecord, boolean>;
   private readonly releases: Batcher<{ id: string; token: string }, undefined>;
@@ -179,11 +179,11 @@ export class DeliveryEngine implements OnModuleInit {
   }
 
   private async send(endpoint: ClaimedEndpoint, delivery: DueDelivery): Promise<Outcome> {
-    const secrets = this.secrets.get(endpoint) ?? this.sender.secretsOf(endpoint);
-    this.secrets.set(endpoint, secrets);
+    const credentials = this.credentials.get(endpoint) ?? this.sender.credentialsOf(endpoint);
+    this.credentials.set(endpoint, credentials);
     try {
       const message = { ...delivery, attempt: delivery.attempts + 1 };
-      return await this.sender.send(endpoint.url, message, await secrets);
+      return await this.sender.send(endpoint.url, message, await credentials);
     } catch (error) {
       if (!(error instanceof CannotOpen)) throw error;
       this.logger.error({ err: error, endpointId: endpoint.id }, 'a receiver gets nothing: its secret cannot be read');

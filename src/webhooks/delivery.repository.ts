@@ -21,6 +21,7 @@ export interface ClaimedEndpoint {
   readonly kind: EndpointKind;
   readonly url: string;
   readonly secrets: readonly SealedSecret[];
+  readonly sealedHeaders: string | null;
   readonly breaker: Breaker;
   readonly token: string;
 }
@@ -79,6 +80,7 @@ interface ClaimRow {
   kind: EndpointKind;
   url: string;
   secrets: SealedSecret[];
+  sealedHeaders: string | null;
   failuresInRow: number;
   nextProbeAt: Date | null;
   failedProbes: number;

@@ -40,7 +40,7 @@ export const CLAIM = `
   UPDATE webhook_endpoints w
      SET claimed_until = clock_timestamp() + make_interval(secs => $3), claim_token = w.claim_token + 1
     FROM chosen WHERE w.id = chosen.id
-  RETURNING w.id, w.kind, w.url, w.secrets, w.failures_in_row AS "failuresInRow", w.next_probe_at AS "nextProbeAt",
+  RETURNING w.id, w.kind, w.url, w.secrets, w.sealed_headers AS "sealedHeaders", w.failures_in_row AS "failuresInRow", w.next_probe_at AS "nextProbeAt",
             w.failed_probes AS "failedProbes", w.failing_since AS "failingSince", w.claim_token::text AS token`;
 
 export const LOAD = `

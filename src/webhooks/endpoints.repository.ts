@@ -73,19 +73,23 @@ export class EndpointsRepository {
   }
 }
 
-function toRow({ breaker, secrets, eventTypes, ...columns }: Endpoint) {
+function toRow({ breaker, secrets, headers, eventTypes, ...columns }: Endpoint) {
   return {
     ...columns,
     ...breaker,
+    headerNames: [...(headers?.names ?? [])],
+    sealedHeaders: headers?.sealed ?? null,
     eventTypes: [...eventTypes],
     secrets: secrets.map((secret) => ({ ...secret })) as Prisma.InputJsonArray,
   };
 }
 
 function toEndpoint(row: EndpointRow): Endpoint {
-  const { failuresInRow, nextProbeAt, failedProbes, failingSince, claimToken: _, claimedUntil: __, ...columns } = row;
+  const { failuresInRow, nextProbeAt, failedProbes, failingSince, claimToken: _, claimedUntil: __, ...rest } = row;
+  const { headerNames, sealedHeaders, ...columns } = rest;
   return {
     ...columns,
+    headers: sealedHeaders === null ? null : { names: headerNames, sealed: sealedHeaders },
     kind: row.kind as EndpointKind,
     state: row.state as EndpointState,
     disabledReason: row.disabledReason as DisabledReason | null,

@@ -3,7 +3,7 @@ import { Pool } from 'undici';
 import type { AddressGuard } from './address-guard.js';
 import { TargetRefused } from './connect-errors.js';
 import type { Dialler } from './dialler.js';
-import { headerRefusal, isFramingHeader } from './domain/custom-headers.js';
+import { type CustomHeaders, headerRefusal, isFramingHeader, rulesFor } from './domain/custom-headers.js';
 import type { FailureClass, Outcome, TargetRefusal } from './domain/outcome.js';
 import type { Purpose } from './domain/target-url.js';
 import { classOf, elapsedMs, Exchange } from './exchange.js';
@@ -15,8 +15,7 @@ export interface GuardedRequest {
   /** Ours; a later `customHeaders` entry of the same name is dropped. */
   headers?: Readonly<Record<string, string>>;
   /** What the owner of the URL wants sent along; forbidden ones are dropped, although registration has refused them. */
-  customHeaders?: ReadonlyArray<readonly [string, string]>;
-  authorizationAllowed?: boolean;
+  customHeaders?: CustomHeaders;
   body?: string | Uint8Array;
   purpose?: Purpose;
   deadlineMs?: number;
@@ -70,7 +69,7 @@ export class GuardedHttp {
       {
         path: target.pathname + target.search,
         method: request.method,
-        headers: headersOf(request),
+        headers: headersOf(request, target),
         body: request.body ?? null,
       },
       exchange,
@@ -135,8 +134,8 @@ export class GuardedHttp {
   }
 }
 
-function headersOf(request: GuardedRequest): string[] {
-  const rules = { authorizationAllowed: request.authorizationAllowed ?? false };
+function headersOf(request: GuardedRequest, { protocol }: URL): string[] {
+  const rules = rulesFor(protocol);
   const ours = Object.entries(request.headers ?? {}).filter(([name]) => !isFramingHeader(name));
   const taken = new Set(ours.map(([name]) => name.toLowerCase()));
   const theirs = (request.customHeaders ?? []).filter(

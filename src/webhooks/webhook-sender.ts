@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { VERSION } from '../platform/version.js';
+import type { CustomHeaders } from './domain/custom-headers.js';
 import type { EndpointKind, SealedSecret } from './domain/endpoint.js';
 import { inUse } from './domain/endpoint.js';
 import type { Outcome } from './domain/outcome.js';
@@ -14,6 +15,14 @@ export interface Target {
   readonly kind: EndpointKind;
   readonly url: string;
   readonly secrets: readonly SealedSecret[];
+  readonly sealedHeaders: string | null;
+}
+
+/** What a receiver's webhooks carry beside their event. */
+export interface Credentials {
+  /** To sign with, the newest first; none for an instance's own receiver while WEBHOOK_SECRET is not set. */
+  readonly secrets: readonly string[];
+  readonly headers: CustomHeaders;
 }
 
 export interface Message {
@@ -34,8 +43,17 @@ export class WebhookSender {
     private readonly settings: Settings,
   ) {}
 
-  /** What to sign with, the newest first; none for an instance's own receiver while WEBHOOK_SECRET is not set. @throws CannotOpen */
-  async secretsOf({ id, kind, secrets }: Target): Promise<readonly string[]> {
+  /** @throws CannotOpen */
+  async credentialsOf(target: Target): Promise<Credentials> {
+    const { id, sealedHeaders } = target;
+    const [secrets, headers] = await Promise.all([
+      this.secretsOf(target),
+      sealedHeaders === null ? '[]' : this.box.open(sealedHeaders, id),
+    ]);
+    return { secrets, headers: JSON.parse(headers) as CustomHeaders };
+  }
+
+  private async secretsOf({ id, kind, secrets }: Target): Promise<readonly string[]> {
     const { webhookSecret } = this.settings;
     if (kind === 'instance') return webhookSecret === null ? [] : [webhookSecret];
     const usable = inUse(secrets, this.clock.now());
@@ -43,7 +61,11 @@ export class WebhookSender {
     return Promise.all(usable.map(({ sealed }) => this.box.open(sealed, id)));
   }
 
-  send(url: string, { eventId, body, sequence, attempt }: Message, secrets: readonly string[]): Promise<Outcome> {
+  send(
+    url: string,
+    { eventId, body, sequence, attempt }: Message,
+    { secrets, headers: customHeaders }: Credentials,
+  ): Promise<Outcome> {
     const bytes = Buffer.from(body, 'utf8');
     const message = { id: eventId, sentAt: this.clock.now(), body: bytes };
     const signature = secrets.length === 0 ? unsigned(message) : sign(message, secrets);
@@ -54,6 +76,6 @@ export class WebhookSender {
       'webhook-sequence': String(sequence),
       'webhook-attempt': String(attempt),
     };
-    return this.http.post(url, { headers, body: bytes });
+    return this.http.post(url, { headers, customHeaders, body: bytes });
   }
 }

@@ -31,11 +31,11 @@ export class WebhooksController {
   @ApiCreatedResponse({ type: WebhookWithSecret })
   @ApiErrors(400, 409, 413, 415)
   async createWebhook(
-    @Body() { url, eventTypes, enabled }: CreateWebhookDto,
+    @Body() { url, eventTypes, enabled, headers }: CreateWebhookDto,
     @CurrentCaller() caller: Caller,
     @CurrentAnswering() answering: Answering,
   ): Promise<WebhookWithSecret> {
-    const wish = { url, eventTypes: eventTypes ?? [], enabled: enabled ?? true };
+    const wish = { url, eventTypes: eventTypes ?? [], enabled: enabled ?? true, headers: headers ?? {} };
     return toWebhookWithSecret(
       await this.webhooks.subscribe(wish, caller, (made, tx) => answering.keep(toWebhookWithSecret(made), tx)),
     );

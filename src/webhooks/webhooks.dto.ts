@@ -15,6 +15,7 @@ import { Paged } from '../platform/http/pagination.js';
 import type { DisabledReason, Endpoint, EndpointKind } from './domain/endpoint.js';
 import type { Outcome } from './domain/outcome.js';
 import { classifyFailure } from './domain/retry-schedule.js';
+import { IsHeaders } from './is-headers.js';
 
 const UNKNOWN_TYPE = `must be among ${NOTIFIED_TYPES.join(', ')}`;
 
@@ -39,6 +40,17 @@ export class CreateWebhookDto {
   @IsOptional()
   @IsBoolean({ message: 'must be true or false' })
   enabled?: boolean;
+
+  /** Sent along with every event, for example for a gateway: at most 20. Only their names are shown again. */
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string', maxLength: 4096 },
+    maxProperties: 20,
+    example: { 'X-Gateway-Token': 'your-token' },
+  })
+  @IsOptional()
+  @IsHeaders()
+  headers?: Record<string, string>;
 }
 
 export class UpdateWebhookDto {
@@ -62,6 +74,17 @@ export class UpdateWebhookDto {
   @IsOptional()
   @IsBoolean({ message: 'must be true or false' })
   enabled?: boolean;
+
+  /** All of them anew; none: an empty object. */
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string', maxLength: 4096 },
+    maxProperties: 20,
+    example: { 'X-Gateway-Token': 'your-token' },
+  })
+  @IsOptional()
+  @IsHeaders()
+  headers?: Record<string, string>;
 }
 
 export class ListWebhooksQuery extends Paged(50) {}
@@ -102,6 +125,10 @@ export class WebhookDto {
 
   @ApiProperty()
   enabled!: boolean;
+
+  /** Of the headers that are sent along. */
+  @ApiProperty({ type: [String], example: ['X-Gateway-Token'] })
+  headerNames!: string[];
 
   /** By its user, because it answered 410 (gone), or because it failed for five days (failing). */
   @ApiProperty({ type: String, enum: ['user', 'gone', 'failing'], nullable: true })
@@ -163,6 +190,7 @@ export function toWebhookDto(endpoint: Endpoint): WebhookDto {
     url: endpoint.url,
     eventTypes: [...endpoint.eventTypes],
     enabled: endpoint.state === 'enabled',
+    headerNames: [...(endpoint.headers?.names ?? [])],
     disabledReason: endpoint.disabledReason,
     disabledAt: iso(endpoint.disabledAt),
     health: {

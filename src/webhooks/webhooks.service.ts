@@ -10,7 +10,8 @@ import type { Page } from '../platform/http/pagination.js';
 import { Random } from '../platform/random.js';
 import { AddressGuard } from './address-guard.js';
 import { CLOSED_BREAKER } from './domain/breaker.js';
-import { type Endpoint, rotate } from './domain/endpoint.js';
+import { type CustomHeaders, judgeCustomHeaders, rulesFor } from './domain/custom-headers.js';
+import { type Endpoint, rotate, type SealedHeaders } from './domain/endpoint.js';
 import type { Outcome } from './domain/outcome.js';
 import { sampleBody } from './domain/payload.js';
 import { makeSecret } from './domain/signature.js';
@@ -24,6 +25,7 @@ export interface Subscription {
   /** None means all. */
   readonly eventTypes: readonly NotifiedType[];
   readonly enabled: boolean;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** A receiver and its new secret, which is known only now. */
@@ -66,6 +68,7 @@ export class WebhooksService {
       disabledReason: null,
       disabledAt: null,
       secrets: rotate([], await this.box.seal(secret, id), now),
+      headers: await this.sealedHeaders(wish.headers, url, id),
       breaker: CLOSED_BREAKER,
       lastSuccessAt: null,
       lastFailureAt: null,
@@ -98,9 +101,10 @@ export class WebhooksService {
   async change(id: string, wish: Partial<Subscription>, caller: Caller): Promise<Endpoint> {
     const url = wish.url === undefined ? undefined : await this.checkedUrl(wish.url);
     return this.edit(id, caller, async (endpoint, now, tx) => {
-      if (endpoint.kind === 'instance' && (url !== undefined || wish.eventTypes !== undefined))
-        throw new WebhookOfInstances();
-      const edited = { ...endpoint, url: url ?? endpoint.url, eventTypes: wish.eventTypes ?? endpoint.eventTypes };
+      const isOther = url !== undefined || wish.eventTypes !== undefined || wish.headers !== undefined;
+      if (endpoint.kind === 'instance' && isOther) throw new WebhookOfInstances();
+      const moved = { ...endpoint, url: url ?? endpoint.url, eventTypes: wish.eventTypes ?? endpoint.eventTypes };
+      const edited = { ...moved, headers: await this.headersAfter(wish, moved) };
       if (wish.enabled === false) return endpoint.state === 'disabled' ? edited : switchedOff(edited, now);
       const isReset = url !== undefined || (wish.enabled === true && endpoint.state === 'disabled');
       if (!isReset) return edited;
@@ -114,7 +118,7 @@ export class WebhooksService {
     await this.edit(id, caller, async (endpoint, _now, tx) => {
       if (endpoint.kind === 'instance') throw new WebhookOfInstances();
       await this.endpoints.cancelPending(id, tx);
-      return { ...endpoint, state: 'deleted', secrets: [] };
+      return { ...endpoint, state: 'deleted', secrets: [], headers: null };
     });
   }
 
@@ -137,7 +141,11 @@ export class WebhooksService {
     const now = this.clock.now();
     const message = { eventId: `evt_${this.random.ulid(now)}`, body: sampleBody(now), sequence: 0, attempt: 1 };
     try {
-      return await this.sender.send(endpoint.url, message, await this.sender.secretsOf(endpoint));
+      const credentials = await this.sender.credentialsOf({
+        ...endpoint,
+        sealedHeaders: endpoint.headers?.sealed ?? null,
+      });
+      return await this.sender.send(endpoint.url, message, credentials);
     } catch (error) {
       if (error instanceof CannotOpen) return { kind: 'failed', class: 'signing', durationMs: 0 };
       throw error;
@@ -161,11 +169,30 @@ export class WebhooksService {
     });
   }
 
+  /** What is kept goes to the new URL as well, if it may. */
+  private async headersAfter(wish: Partial<Subscription>, moved: Endpoint): Promise<SealedHeaders | null> {
+    if (wish.headers !== undefined) return this.sealedHeaders(wish.headers, moved.url, moved.id);
+    if (wish.url !== undefined) refuseHeaders(moved.headers?.names.map((name) => [name, ''] as const) ?? [], moved.url);
+    return moved.headers;
+  }
+
+  private async sealedHeaders(wish: Subscription['headers'], url: string, id: string): Promise<SealedHeaders | null> {
+    const headers = Object.entries(wish);
+    refuseHeaders(headers, url);
+    if (headers.length === 0) return null;
+    return { names: headers.map(([name]) => name), sealed: await this.box.seal(JSON.stringify(headers), id) };
+  }
+
   private async checkedUrl(url: string): Promise<string> {
     const verdict = await this.guard.checkAtRegistration(url);
     if (!verdict.allowed) throw new InvalidRequest('url', `This URL is not allowed: ${verdict.because}`);
     return verdict.url;
   }
+}
+
+function refuseHeaders(headers: CustomHeaders, url: string): void {
+  const verdict = judgeCustomHeaders(headers, rulesFor(new URL(url).protocol));
+  if (!verdict.allowed) throw new InvalidRequest('headers', `${verdict.header}: ${verdict.because}`);
 }
 
 function switchedOff(endpoint: Endpoint, now: Date): Endpoint {

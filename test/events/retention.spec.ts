@@ -35,7 +35,7 @@ describe('the age of the log', () => {
   it('ends after its days, but not for an event that a receiver still waits for', async () => {
     const { endpoint } = await replica
       .get(WebhooksService)
-      .subscribe({ url: 'https://1.1.1.1/', eventTypes: ['instance.failed'], enabled: false }, ANONYMOUS);
+      .subscribe({ url: 'https://1.1.1.1/', eventTypes: ['instance.failed'], enabled: false, headers: {} }, ANONYMOUS);
     const [old, waiting] = [await replica.write('inst-a'), await replica.write('inst-a', { type: 'instance.failed' })];
     clock.skip(8 * DAY_MS);
     const young = await replica.write('inst-a');

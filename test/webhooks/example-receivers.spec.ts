@@ -100,7 +100,7 @@ describe('the receivers of the documentation', () => {
     async (name, program, file) => {
       const webhooks = replica.get(WebhooksService);
       const caller = { teamId: `team-${name}`, actor: 'test' };
-      const wish = { url: 'https://1.1.1.1/', eventTypes: [], enabled: false };
+      const wish = { url: 'https://1.1.1.1/', eventTypes: [], enabled: false, headers: {} };
       const { endpoint, secret } = await webhooks.subscribe(wish, caller);
       const { url, told } = await start(program, file, secret);
 

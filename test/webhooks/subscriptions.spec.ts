@@ -13,6 +13,7 @@ interface WebhookBody {
   url: string;
   eventTypes: string[];
   enabled: boolean;
+  headerNames: string[];
   secret?: string;
   disabledReason: string | null;
 }
@@ -89,6 +90,46 @@ describe('standing subscriptions', () => {
     ]);
     expect(shown).not.toContain(secret);
     expect(shown).not.toContain(secret.slice('whsec_'.length));
+  });
+
+  it('send their own headers along, whose values are shown to nobody', async () => {
+    const headers = { 'X-Gateway-Token': 'canary-token-51', 'x-team': 'größe 1' };
+    const { id, headerNames } = await subscribe('/headers', { headers });
+
+    const first = await writer.write('inst-headers');
+    const { headers: got } = await arrival('/headers', first.id);
+    const changed = await service.send<WebhookBody>('PATCH', `/api/webhooks/${id}`, { headers: {} });
+    const second = await writer.write('inst-headers');
+    const { headers: later } = await arrival('/headers', second.id);
+
+    expect(headerNames).toEqual(['X-Gateway-Token', 'x-team']);
+    expect(got).toMatchObject({ 'x-gateway-token': 'canary-token-51', 'x-team': 'größe 1' });
+    expect(changed.body.headerNames).toEqual([]);
+    expect(later['x-gateway-token']).toBeUndefined();
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM webhook_endpoints t`);
+    await client.end();
+    const shown = JSON.stringify([rows, (await service.get('/api/webhooks')).body, changed.body, service.lines]);
+    expect(shown).not.toContain('canary-token-51');
+  });
+
+  it.each<[unknown, string]>([
+    [{ host: 'evil' }, 'host: reserved-header'],
+    [{ 'Webhook-Id': 'evt_1' }, 'Webhook-Id: reserved-header'],
+    [{ authorization: 'Bearer x' }, 'authorization: authorization-without-https'],
+    [{ 'x-a': 'b\r\nhost: evil' }, ''],
+    [{ 'x a': 'b' }, 'x a: not-a-header-name'],
+    [{ 'x-a': 1 }, 'must be an object of texts'],
+    [['x-a'], 'must be an object of texts'],
+  ])('refuse the headers %j', async (headers, message) => {
+    const answer = await service.post<{ error: { code: string; message: string; details: { field: string } } }>(
+      '/api/webhooks',
+      { url: `${receiver.url}/refused`, headers },
+    );
+
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'VALIDATION_ERROR']);
+    expect(JSON.stringify(answer.body.error)).toContain(message);
   });
 
   it('keep their secrets encrypted, each bound to its own receiver', async () => {

@@ -31,7 +31,8 @@ describe('judgeCustomHeaders', () => {
     'Proxy-Connection',
     'webhook-id',
     'Webhook-Signature',
-    'authorization',
+    'content-type',
+    'User-Agent',
     '__proto__',
   ])('keeps %s for itself', (header) => {
     expect(judgeCustomHeaders([[header, 'x']], RULES)).toEqual({ allowed: false, because: 'reserved-header', header });
@@ -45,10 +46,22 @@ describe('judgeCustomHeaders', () => {
     expect(judgeCustomHeaders([['x-team', value]], RULES)).toMatchObject({ because: 'not-a-header-value' });
   });
 
-  it('sends authorization when the owner has asked for it', () => {
+  it('sends authorization over https alone', () => {
+    expect(judgeCustomHeaders([['authorization', 'x']], RULES)).toMatchObject({
+      because: 'authorization-without-https',
+    });
     expect(judgeCustomHeaders([['Authorization', 'Bearer x']], { authorizationAllowed: true })).toEqual({
       allowed: true,
     });
+  });
+
+  it('refuses a name that comes twice, in whatever case', () => {
+    const twice = [
+      ['X-Team', 'a'],
+      ['x-team', 'b'],
+    ] as const;
+
+    expect(judgeCustomHeaders(twice, RULES)).toEqual({ allowed: false, because: 'named-twice', header: 'x-team' });
   });
 
   it('bounds number and size', () => {

@@ -1,11 +1,20 @@
 export type HeaderRefusal =
-  'not-a-header-name' | 'not-a-header-value' | 'reserved-header' | 'too-many-headers' | 'too-long';
+  | 'not-a-header-name'
+  | 'not-a-header-value'
+  | 'reserved-header'
+  | 'authorization-without-https'
+  | 'named-twice'
+  | 'too-many-headers'
+  | 'too-long';
 export type HeadersVerdict = { allowed: true } | { allowed: false; because: HeaderRefusal; header: string };
 
 export interface HeaderRules {
-  /** Off unless the owner of the endpoint has asked for it: a stray authorization header hands a credential to a stranger. */
+  /** Over https alone: everybody on the way could read it. */
   authorizationAllowed: boolean;
 }
+
+/** Names and values as they were given, in their order. */
+export type CustomHeaders = ReadonlyArray<readonly [string, string]>;
 
 const MAX_HEADERS = 20;
 const MAX_VALUE_LENGTH = 4096;
@@ -25,19 +34,25 @@ const FRAMING = new Set([
   '__proto__',
 ]);
 
+/** They tell of the body and the sender, which are ours. */
+const OURS = /^(webhook-.*|content-type|content-encoding|user-agent)$/i;
+
 /** May a user have these headers sent along? Names the first one that may not. */
-export function judgeCustomHeaders(
-  headers: ReadonlyArray<readonly [string, string]>,
-  rules: HeaderRules,
-): HeadersVerdict {
+export function judgeCustomHeaders(headers: CustomHeaders, rules: HeaderRules): HeadersVerdict {
   if (headers.length > MAX_HEADERS) {
     return { allowed: false, because: 'too-many-headers', header: headers[MAX_HEADERS]?.[0] ?? '' };
   }
+  const known = new Set<string>();
   for (const [name, value] of headers) {
-    const because = headerRefusal(name, value, rules);
+    const because = known.has(name.toLowerCase()) ? 'named-twice' : headerRefusal(name, value, rules);
+    known.add(name.toLowerCase());
     if (because) return { allowed: false, because, header: name };
   }
   return { allowed: true };
+}
+
+export function rulesFor(protocol: string): HeaderRules {
+  return { authorizationAllowed: protocol === 'https:' };
 }
 
 /** Does this header decide about the connection or the message's length? */
@@ -47,8 +62,8 @@ export function isFramingHeader(name: string): boolean {
 
 export function headerRefusal(name: string, value: string, rules: HeaderRules): HeaderRefusal | null {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(name)) return 'not-a-header-name';
-  if (isFramingHeader(name) || /^webhook-/i.test(name)) return 'reserved-header';
-  if (/^authorization$/i.test(name) && !rules.authorizationAllowed) return 'reserved-header';
+  if (isFramingHeader(name) || OURS.test(name)) return 'reserved-header';
+  if (/^authorization$/i.test(name) && !rules.authorizationAllowed) return 'authorization-without-https';
   if (value.length > MAX_VALUE_LENGTH) return 'too-long';
   return /^[\t\x20-\x7e\xa0-\xff]*$/.test(value) ? null : 'not-a-header-value';
 }

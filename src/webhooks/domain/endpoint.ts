@@ -15,6 +15,12 @@ export interface SealedSecret {
   readonly validUntil: string | null;
 }
 
+/** What its owner wants sent along; the values are shown to nobody. */
+export interface SealedHeaders {
+  readonly names: readonly string[];
+  readonly sealed: string;
+}
+
 export interface Endpoint {
   readonly id: string;
   readonly teamId: string;
@@ -27,6 +33,7 @@ export interface Endpoint {
   readonly disabledAt: Date | null;
   /** The newest first. */
   readonly secrets: readonly SealedSecret[];
+  readonly headers: SealedHeaders | null;
   readonly breaker: Breaker;
   readonly lastSuccessAt: Date | null;
   readonly lastFailureAt: Date | null;
