@@ -188,14 +188,23 @@ export class MigrationRunner {
         foreseen.decision === 'elsewhere' ? 'would-buy-elsewhere' : `would-${foreseen.decision}`,
         foreseen,
       );
-    } else return this.set(instance, wanted, now);
+    } else return this.set(instance, wanted, execution, now);
     return verdict.eligible && hasRoom;
   }
 
   /** Due at once: what rests, and whatever brake it waits for, when it is asked for by hand. */
-  private async set(instance: Instance, wanted: Instance, now: Date): Promise<boolean> {
+  private async set(instance: Instance, wanted: Instance, { id, trigger }: Execution, now: Date): Promise<boolean> {
     if (wanted === instance && instance.nextCheckAt !== null) return true;
-    await this.recorder.record({ before: instance, after: { ...wanted, nextCheckAt: now, updatedAt: now } });
+    const takenUp = {
+      type: 'instance.decided',
+      actor: 'schedule',
+      data: { decision: 'take-up', because: id },
+    } as const;
+    await this.recorder.record({
+      before: instance,
+      after: { ...wanted, nextCheckAt: now, updatedAt: now },
+      ...(trigger === 'schedule' && { event: takenUp }),
+    });
     return true;
   }
 

@@ -232,6 +232,37 @@ describe('the schedule of the migration', () => {
     }
   });
 
+  it('takes up what rests once migration is enabled, and says in the log that it was the schedule', async () => {
+    const world = await World.start({ env: { MIGRATION_ENABLED: 'false' } });
+    try {
+      const { body } = await world.service.post<{ instanceId: string }>('/api/instances', anOrder());
+      const path = `/api/instances/${body.instanceId}`;
+      const until = (status: string) =>
+        eventually(async () => {
+          const answer = await world.service.get<{ status: string; machine: { novitaId: string } }>(path);
+          return answer.body.status === status && answer.body;
+        });
+      const { machine } = await until('running');
+      await world.sandbox.control(`/machines/${machine.novitaId}/reclaim`, {});
+      await until('exited');
+
+      await world.service.stop();
+      world.services.length = 0;
+      await world.addService({ MIGRATION_ENABLED: 'true', MIGRATION_INTERVAL_MINUTES: '0.02' });
+
+      await until('running');
+      const { body: log } = await world.service.get<{ events: { actor: string; data: unknown }[] }>(`${path}/events`);
+      expect(log.events).toContainEqual(
+        expect.objectContaining({
+          actor: 'schedule',
+          data: { decision: 'take-up', because: expect.stringMatching(/^migration-job-/) },
+        }),
+      );
+    } finally {
+      await world.stop();
+    }
+  });
+
   it('is carried on by another replica when the one that runs it dies', async () => {
     const world = await World.start({ replicas: 1, speed: 4 });
     try {
