@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { insertStatement, replaceStatement, valuesOf } from '../platform/database/row-statements.js';
+import { insertStatement, replaceStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
 import { run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { ConnectionVault, type StoredConnection } from './connection-vault.js';
@@ -19,6 +19,7 @@ import {
 
 const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
 const INSERT = insertStatement<Instance>('instances-insert', 'instances', COLUMNS);
+const FIND = selectStatement<Instance>('instances-find', 'instances', COLUMNS, 'WHERE id = $1');
 const REPLACE = replaceStatement<Instance>('instances-replace', 'instances', COLUMNS);
 
 @Injectable()
@@ -54,7 +55,8 @@ export class InstancesRepository {
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Instance | null> {
-    return this.opened(await tx.instance.findUnique({ where: { id } }));
+    const { rows } = await run<InstanceRow>(tx, FIND, [id]);
+    return this.opened(rows[0] ?? null);
   }
 
   /** By our id, or by the upstream id of any machine that was ever bought for it. */

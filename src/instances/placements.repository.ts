@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Placement as PlacementRow, Prisma } from '../generated/prisma/client.js';
+import { type Placement as PlacementRow, Prisma } from '../generated/prisma/client.js';
 import type { BillingMode, MachineStatus, MappedPort, SpotStatus } from '../novita/novita-client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { insertStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
 import { run, type Statement } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { IN_MOTION } from './domain/instance.js';
@@ -23,6 +24,25 @@ const LIVE: Statement = {
       FROM placements WHERE state IN ('intended', 'confirmed', 'retiring') AND id > $1 ORDER BY id LIMIT ${LIVE_AT_ONCE}`,
 };
 
+const COLUMNS = Object.values(Prisma.PlacementScalarFieldEnum);
+const INSERT = insertStatement<PlacementRow>('placements-insert', 'placements', COLUMNS);
+const FIND = selectStatement<PlacementRow>('placements-find', 'placements', COLUMNS, 'WHERE id = $1');
+const OF_INSTANCE = selectStatement<PlacementRow>(
+  'placements-of-instance',
+  'placements',
+  COLUMNS,
+  'WHERE instance_id = $1 ORDER BY created_at, id',
+);
+/** What this service decides about a placement; an id once known is never taken back. */
+const DECIDE: Statement = {
+  name: 'placements-decide',
+  text: `
+    UPDATE placements
+       SET state = $3, outcome_unknown_since = $4, retire_reason = $5, delete_sent_at = $6, retire_attempts = $7, next_check_at = $8,
+           billed_to = $9, updated_at = $10, novita_id = COALESCE($11, novita_id), version = version + 1
+     WHERE id = $1 AND version = $2`,
+};
+
 type LiveRow = Pick<PlacementRow, Exclude<keyof LivePlacement, 'seenReclaimAt' | 'missingSince' | 'createdAt'>> & {
   readonly seenReclaimAt: number | null;
   readonly missingSince: number | null;
@@ -34,38 +54,15 @@ export class PlacementsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async insert(placement: Placement, tx: Tx): Promise<void> {
-    await tx.placement.create({ data: toRow(placement) });
+    await run(tx, INSERT, valuesOf({ ...placement, ports: JSON.stringify(placement.ports) }, COLUMNS));
   }
 
-  /**
-   * Writes what this service decides about a placement, guarded by its version. What upstream shows is the observer's to
-   * write, and an id once known is never taken back.
-   */
+  /** Writes what this service decides, guarded by the version; what upstream shows is the observer's to write. */
   async update(placement: Placement, tx: Tx): Promise<boolean> {
-    const { id, version } = placement;
-    const {
-      state,
-      outcomeUnknownSince,
-      retireReason,
-      deleteSentAt,
-      retireAttempts,
-      nextCheckAt,
-      billedTo,
-      updatedAt,
-      novitaId,
-    } = placement;
-    const decided = {
-      state,
-      outcomeUnknownSince,
-      retireReason,
-      deleteSentAt,
-      retireAttempts,
-      nextCheckAt,
-      billedTo,
-      updatedAt,
-    };
-    const data = { ...decided, ...(novitaId === null ? {} : { novitaId }), version: version + 1 };
-    const { count } = await tx.placement.updateMany({ where: { id, version }, data });
+    const { id, version, state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts } = placement;
+    const { nextCheckAt, billedTo, updatedAt, novitaId } = placement;
+    const decided = [state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo];
+    const { count } = await run(tx, DECIDE, [id, version, ...decided, updatedAt, novitaId]);
     return count === 1;
   }
 
@@ -78,12 +75,12 @@ export class PlacementsRepository {
   }
 
   async find(id: string, tx: Tx = this.prisma): Promise<Placement | null> {
-    const row = await tx.placement.findUnique({ where: { id } });
-    return row && toPlacement(row);
+    const { rows } = await run<PlacementRow>(tx, FIND, [id]);
+    return rows[0] === undefined ? null : toPlacement(rows[0]);
   }
 
   async listOf(instanceId: string, tx: Tx = this.prisma): Promise<Placement[]> {
-    const rows = await tx.placement.findMany({ where: { instanceId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
+    const { rows } = await run<PlacementRow>(tx, OF_INSTANCE, [instanceId]);
     return rows.map(toPlacement);
   }
 
@@ -123,10 +120,6 @@ export class PlacementsRepository {
   }
 }
 
-function toRow({ ports, ...columns }: Placement) {
-  return { ...columns, ports: ports as unknown as Prisma.InputJsonArray };
-}
-
 function toLivePlacement(row: LiveRow): LivePlacement {
   const { seenReclaimAt, missingSince } = row;
   return {
@@ -148,6 +141,8 @@ function toBillingMode(text: string): BillingMode {
 export function toPlacement(row: PlacementRow): Placement {
   return {
     ...row,
+    // A bigint, which pg leaves as a text.
+    pricePerHourMicros: BigInt(row.pricePerHourMicros),
     state: row.state as PlacementState,
     billingMode: toBillingMode(row.billingMode),
     ports: row.ports as unknown as MappedPort[],

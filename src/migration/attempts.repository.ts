@@ -1,28 +1,44 @@
 import { Injectable } from '@nestjs/common';
-import type { MigrationAttempt as AttemptRow, Prisma } from '../generated/prisma/client.js';
+import { type MigrationAttempt as AttemptRow, Prisma } from '../generated/prisma/client.js';
 import { addMs } from '../platform/clock.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { selectStatement, upsertStatement, valuesOf } from '../platform/database/row-statements.js';
+import { run, type Statement } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import type { Attempt, AttemptState, AttemptStep, Cause, Means, TriggeredBy } from './domain/attempt.js';
 import type { History } from './domain/decide-move.js';
 import { EMPTY_SUMMARY, type Summary } from './domain/execution.js';
 
 const HOUR_MS = 3_600_000;
+const COLUMNS = Object.values(Prisma.MigrationAttemptScalarFieldEnum);
+const OPEN = selectStatement<AttemptRow>(
+  'attempts-open',
+  'migration_attempts',
+  COLUMNS,
+  `WHERE instance_id = $1 AND state = 'open'`,
+);
+const SAVE = upsertStatement<AttemptRow>('attempts-save', 'migration_attempts', COLUMNS, ['id', 'executionId']);
+const HISTORY: Statement = {
+  name: 'attempts-history',
+  text: `
+    SELECT count(*) FILTER (WHERE state IN ('migrated', 'failed') AND ended_at >= $3)::int AS "recentAttempts",
+           count(*) FILTER (WHERE state = 'failed' AND started_at >= $2)::int AS "failuresSinceLoss",
+           max(ended_at) FILTER (WHERE state = 'migrated') AS "lastMigratedAt"
+      FROM migration_attempts WHERE instance_id = $1`,
+};
 
 @Injectable()
 export class AttemptsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async findOpen(instanceId: string): Promise<Attempt | null> {
-    const row = await this.prisma.migrationAttempt.findFirst({ where: { instanceId, state: 'open' } });
-    return row && toAttempt(row);
+    const { rows } = await run<AttemptRow>(this.prisma, OPEN, [instanceId]);
+    return rows[0] === undefined ? null : toAttempt(rows[0]);
   }
 
   /** Inserted or replaced; whoever writes holds the instance's version. Which execution it belongs to is not the writer's to say. */
   async save(attempt: Attempt, tx: Tx): Promise<void> {
-    const { id, steps, tried, executionId, ...columns } = attempt;
-    const data = { ...columns, tried: [...tried], steps: steps as unknown as Prisma.InputJsonArray };
-    await tx.migrationAttempt.upsert({ where: { id }, create: { id, executionId, ...data }, update: data });
+    await run(tx, SAVE, valuesOf({ ...attempt, steps: JSON.stringify(attempt.steps) }, COLUMNS));
   }
 
   /** Ends an attempt if it is still open. */
@@ -49,19 +65,8 @@ export class AttemptsRepository {
   }
 
   async historyOf(instanceId: string, lostAt: Date | null, now: Date): Promise<History> {
-    const ended = { instanceId, state: { in: ['migrated', 'failed'] } };
-    const [recentAttempts, failuresSinceLoss, last] = await Promise.all([
-      this.prisma.migrationAttempt.count({ where: { ...ended, endedAt: { gte: addMs(now, -HOUR_MS) } } }),
-      lostAt === null
-        ? 0
-        : this.prisma.migrationAttempt.count({ where: { instanceId, state: 'failed', startedAt: { gte: lostAt } } }),
-      this.prisma.migrationAttempt.findFirst({
-        where: { instanceId, state: 'migrated' },
-        orderBy: { endedAt: 'desc' },
-        select: { endedAt: true },
-      }),
-    ]);
-    return { recentAttempts, failuresSinceLoss, lastMigratedAt: last?.endedAt ?? null };
+    const { rows } = await run<History>(this.prisma, HISTORY, [instanceId, lostAt, addMs(now, -HOUR_MS)]);
+    return rows[0] ?? { recentAttempts: 0, failuresSinceLoss: 0, lastMigratedAt: null };
   }
 
   /** A team's own part of an execution. */

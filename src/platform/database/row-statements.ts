@@ -8,6 +8,26 @@ export function insertStatement<Row>(name: string, table: string, columns: Colum
   return { name, text: `INSERT INTO ${table} (${columns.map(columnOf).join(', ')}) VALUES (${places.join(', ')})` };
 }
 
+/** @param rest what follows the table's name */
+export function selectStatement<Row>(name: string, table: string, columns: Columns<Row>, rest: string): Statement {
+  const named = columns.map((column) => `${columnOf(column)} AS "${column}"`);
+  return { name, text: `SELECT ${named.join(', ')} FROM ${table} ${rest}` };
+}
+
+/** Inserts a row, or replaces the one of the same id but for the columns that are `kept`. */
+export function upsertStatement<Row>(
+  name: string,
+  table: string,
+  columns: Columns<Row>,
+  kept: Columns<Row>,
+): Statement {
+  const changes = columns
+    .filter((column) => !kept.includes(column))
+    .map((column) => `${columnOf(column)} = excluded.${columnOf(column)}`);
+  const { text } = insertStatement(name, table, columns);
+  return { name, text: `${text} ON CONFLICT (id) DO UPDATE SET ${changes.join(', ')}` };
+}
+
 /** Replaces the row of one id and version; these two are the last values. */
 export function replaceStatement<Row>(name: string, table: string, columns: Columns<Row>): Statement {
   const changes = columns.map((column, index) => `${columnOf(column)} = $${index + 1}`);
