@@ -36,6 +36,7 @@ export interface OrphanRow {
 export interface Committed {
   readonly instances: readonly { readonly before: Instance | null; readonly after: Instance }[];
   readonly placements: readonly { readonly before: Placement | null; readonly after: Placement }[];
+  readonly attempts: readonly { readonly before: Attempt | null; readonly after: Attempt }[];
   readonly events: readonly NewEvent[];
 }
 
@@ -212,11 +213,12 @@ export class FakeDatabase {
         before: this.placements.get(after.id) ?? null,
         after,
       })),
+      attempts: [...tx.attempts.values()].map((after) => ({ before: this.attempts.get(after.id) ?? null, after })),
       events: tx.events,
     };
     for (const { after } of committed.instances) this.instances.set(after.id, after);
     for (const { after } of committed.placements) this.placements.set(after.id, after);
-    for (const attempt of tx.attempts.values()) this.attempts.set(attempt.id, attempt);
+    for (const { after } of committed.attempts) this.attempts.set(after.id, after);
     for (const [place, until] of tx.stockOuts) this.stockOuts.set(place, until);
     if (tx.sweep !== null) this.sweptAt = tx.sweep;
     this.events.push(...tx.events);

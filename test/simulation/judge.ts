@@ -77,9 +77,12 @@ export class Judge implements CallWitness {
 
   // ---- commits
 
-  onCommit({ instances, placements, events }: Committed): void {
+  onCommit({ instances, placements, attempts, events }: Committed): void {
     for (const { before, after } of placements) this.checkPlacement(before, after);
     for (const { before, after } of instances) this.checkInstance(before, after);
+    for (const { before, after } of attempts)
+      if (after.sentAt !== null && after.sentAt !== before?.sentAt)
+        this.allow(`${after.means} for ${after.instanceId}`);
     for (const { instanceId, sequence } of events) {
       const last = this.sequences.get(instanceId) ?? 0;
       if (sequence !== last + 1) this.report(`event ${sequence} of ${instanceId} follows ${last}`);
@@ -218,8 +221,11 @@ export class Judge implements CallWitness {
     const { id, action, desired, currentPlacementId } = after;
     if ((action === 'start' || action === 'restart') && desired !== 'running')
       this.report(`${action} of ${id} was decided though its user wants it ${desired}`);
-    const key = `${action} ${currentPlacementId}`;
-    this.intents.set(key, (this.intents.get(key) ?? 0) + 1);
+    this.allow(`${action} ${currentPlacementId}`);
+  }
+
+  private allow(call: string): void {
+    this.intents.set(call, (this.intents.get(call) ?? 0) + 1);
   }
 
   private checkDeleted(after: Instance): void {
@@ -257,15 +263,14 @@ export class Judge implements CallWitness {
     if (this.claimOfId(novitaId) !== null) this.report(`${novitaId} was deleted as an orphan though it is claimed`);
   }
 
+  /** The intent stands, also when the wish changes while the call waits for its turn. */
   private checkAction(action: string, placement: Placement | null): void {
     // Upstream's migrate is how a start is carried out where its node is full.
     const wanted = action === 'migrate' ? 'start' : action;
-    const attempt = placement && this.database.openAttemptOf(placement.instanceId);
-    if (attempt?.means === action && attempt.sentAt !== null) return;
-    const key = `${wanted} ${placement?.id}`;
-    const allowed = this.intents.get(key) ?? 0;
-    if (allowed === 0) this.report(`${action} was sent without an intent of its own`);
-    this.intents.set(key, allowed - 1);
+    const intents = [`${action} for ${placement?.instanceId}`, `${wanted} ${placement?.id}`];
+    const intent = intents.find((one) => (this.intents.get(one) ?? 0) > 0);
+    if (intent === undefined) this.report(`${action} was sent without an intent of its own`);
+    else this.intents.set(intent, (this.intents.get(intent) ?? 0) - 1);
   }
 
   private ownMachines(): UpstreamMachine[] {

@@ -75,6 +75,15 @@ describe('the retirement of a machine', () => {
     expect(late.kind).toBe('gone');
   });
 
+  it('counts with a create that took effect late, after it had waited for its turn', () => {
+    const late = { lastSeenAt: null, createSentAt: seconds(0), deleteSentAt: seconds(70), missingSince: seconds(6) };
+
+    const early = decideRetirement(retiring({ ...late, missingAt: seconds(109) }), seconds(109), LIMITS);
+    const proven = decideRetirement(retiring({ ...late, missingAt: seconds(110) }), seconds(110), LIMITS);
+
+    expect([early.kind, proven.kind]).toEqual(['wait', 'gone']);
+  });
+
   it('repeats a delete less and less often, but at least every half minute', () => {
     const pauses = [0, 1, 2, 3, 4, 50].map((attempts) => pauseMs(attempts, LIMITS) / 1000);
 

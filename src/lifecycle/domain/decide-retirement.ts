@@ -1,6 +1,6 @@
 import type { Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
-import { isProvenAbsent } from './evidence.js';
+import { createdBy, isProvenAbsent } from './evidence.js';
 import type { Limits } from './limits.js';
 
 export type Retirement =
@@ -24,9 +24,9 @@ export function decideRetirement(placement: Placement, now: Date, limits: Limits
  * that no listing has shown yet may only be hidden: it existed when the delete was sent, so it shows within the window.
  */
 function isSeenGone(placement: Placement, limits: Limits): boolean {
-  const { missingSince, missingAt, deleteSentAt, lastSeenAt, createSentAt, createdAt } = placement;
+  const { missingSince, missingAt, deleteSentAt, lastSeenAt } = placement;
   if (!isAnswered(placement) || missingSince === null || missingAt === null || missingAt <= missingSince) return false;
-  const madeBy = earliest(addMs(createSentAt ?? createdAt, limits.createTimeoutMs), deleteSentAt);
+  const madeBy = earliest(createdBy(placement, limits), deleteSentAt);
   return lastSeenAt !== null || madeBy === null || missingAt >= addMs(madeBy, limits.visibilityWindowMs);
 }
 

@@ -142,6 +142,22 @@ describe('the next step of an instance', () => {
       'running and missing while it may be hidden: waits',
       { placement: { missingSince: seconds(20), missingAt: seconds(30), createSentAt: seconds(0) }, step: 'wait' },
     ],
+    [
+      'never shown, and its create may have taken effect late: waits',
+      {
+        instance: { phase: 'provisioning' },
+        placement: { lastSeenAt: null, missingSince: seconds(20), missingAt: seconds(119), createSentAt: seconds(0) },
+        step: 'wait',
+      },
+    ],
+    [
+      'never shown for as long as it could be hidden: asks for its own record',
+      {
+        instance: { phase: 'provisioning' },
+        placement: { lastSeenAt: null, missingSince: seconds(20), missingAt: seconds(120), createSentAt: seconds(0) },
+        step: 'verify-gone',
+      },
+    ],
     ['running without a machine: fails', { placement: null, step: 'fail' }],
     [
       'stopping and not sent yet: calls',

@@ -7,20 +7,25 @@ import { createSendWithinMs, type Limits } from './limits.js';
  * Silence is not absence: without such a listing the name stays claimed.
  */
 export function isProvenAbsent(placement: Placement, limits: Limits): boolean {
-  const { missingAt, outcomeUnknownSince, createSentAt, createdAt } = placement;
-  const lastPossibleAnswer = addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
-  const lastPossibleEffect = outcomeUnknownSince ?? lastPossibleAnswer;
+  const { missingAt, outcomeUnknownSince } = placement;
+  const lastPossibleEffect = outcomeUnknownSince ?? createdBy(placement, limits);
   return missingAt !== null && missingAt >= addMs(lastPossibleEffect, limits.visibilityWindowMs);
+}
+
+/** By when its create has taken effect or never will: the call waits for its turn, and then for its answer. */
+export function createdBy({ createSentAt, createdAt }: Placement, limits: Limits): Date {
+  return addMs(createSentAt ?? createdAt, createSendWithinMs(limits) + limits.createTimeoutMs);
 }
 
 /** Gone from two complete listings, and past the time in which a new machine may be hidden from them. */
 export function isMissing(placement: Placement, limits: Limits): boolean {
-  const { missingSince, missingAt, createSentAt, createdAt } = placement;
+  const { missingSince, missingAt, lastSeenAt, createSentAt, createdAt } = placement;
+  const existsSince = lastSeenAt === null ? createdBy(placement, limits) : (createSentAt ?? createdAt);
   return (
     missingSince !== null &&
     missingAt !== null &&
     missingAt > missingSince &&
-    missingAt >= addMs(createSentAt ?? createdAt, limits.visibilityWindowMs)
+    missingAt >= addMs(existsSince, limits.visibilityWindowMs)
   );
 }
 

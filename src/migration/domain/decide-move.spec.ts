@@ -117,6 +117,13 @@ describe('decideMove of a lost instance', () => {
     expect(decideMove(facts({ look }), at(600), LIMITS)).toEqual({ kind: 'elsewhere', because });
   });
 
+  it('does not leave a machine exited for ever because its fields contradict each other', () => {
+    const look = shown({ spotStatus: 'notified', reclaimAt: null });
+
+    expect(decideMove(facts({ look }), at(599), LIMITS).kind).toBe('wait');
+    expect(decideMove(facts({ look }), at(600), LIMITS)).toMatchObject({ kind: 'call', means: 'start' });
+  });
+
   it('buys elsewhere when the machine is gone from listings and from its own record', () => {
     const placements = [reclaimed({ missingSince: at(1), missingAt: at(11) })];
 

@@ -121,7 +121,10 @@ function decideByLook(facts: Facts, placement: Placement, novitaId: string, now:
     case 'stopped-by-us':
       return { kind: 'rest', because: situation.kind };
     case 'unknown':
-      return waitFor(situation.because);
+      // However its fields contradict each other, it has not run for as long as one means may take.
+      return isStuck && look?.seen !== 'unreadable' && look?.seen.status === 'exited'
+        ? nextMeans(facts, placement, novitaId, situation.because)
+        : waitFor(situation.because);
     case 'gone':
       // Silence is not absence: the listing has to agree before another machine is bought.
       if (isMissingInListing(placement)) return { kind: 'elsewhere', because: 'gone' };
