@@ -5,6 +5,7 @@ import { isBuiltin } from 'node:module';
 import { transform } from '@swc/core';
 import { rolldown } from 'rolldown';
 import { at } from './project.mjs';
+import { NEVER_NEEDED, sparing } from './sparing.mjs';
 
 /** What is started as a program. It awaits at its top, so that no other file may wait for it. */
 const PROGRAMS = ['main', 'keys/keys.cli'];
@@ -101,7 +102,8 @@ const bundle = await rolldown({
   tsconfig: false,
   external: NEVER_BUNDLED,
   resolve: { extensionAlias: { '.js': ['.js', '.ts'] } },
-  plugins: [compiling, reaching, finishing],
+  treeshake: { manualPureFunctions: NEVER_NEEDED },
+  plugins: [compiling, sparing, reaching, finishing],
   onLog,
 });
 const programs = new Set(PROGRAMS.map(sourceOf));

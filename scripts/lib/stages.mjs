@@ -54,6 +54,7 @@ export const STAGES = [
       'package-lock.json',
       '.swcrc',
       'scripts/lib/bundle.mjs',
+      'scripts/lib/sparing.mjs',
       'prisma/schema.prisma',
       ...sources(),
     ],
