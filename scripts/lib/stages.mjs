@@ -52,13 +52,13 @@ export const STAGES = [
     stamp: '.setup/build',
     reads: () => [
       'package-lock.json',
-      'nest-cli.json',
       '.swcrc',
-      'tsconfig.json',
+      'scripts/lib/bundle.mjs',
+      'scripts/lib/sparing.mjs',
       'prisma/schema.prisma',
       ...sources(),
     ],
-    run: () => runQuietly(pinnedNode(), [at('node_modules/@nestjs/cli/bin/nest.js'), 'build']),
+    run: () => runQuietly(pinnedNode(), [at('scripts/lib/bundle.mjs')]),
   },
 ];
 

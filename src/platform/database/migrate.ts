@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { PROJECT_ROOT } from '../project-root.js';
 
 /** A migration could not be applied; the database is as it was before that migration. */
 export class MigrationFailed extends Error {}
@@ -21,8 +21,7 @@ declare const WebAssembly: {
   instantiate(binary: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
 };
 
-/** The same depth below the project in `src` and in `dist`. */
-const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
+const MIGRATIONS = join(PROJECT_ROOT, 'prisma', 'migrations');
 /** One replica migrates while the others wait; any number that nothing else in the database locks. */
 const MIGRATION_LOCK = 7_201_846_535_191;
 const SCRIPT_LOCK = MIGRATION_LOCK + 1;
