@@ -84,10 +84,11 @@ export class PlacementRetirer {
     await this.goOn(placement.id, now);
   }
 
-  /** Its machine is known now: no pause between two looks stands in the way of its delete. */
+  /** Its machine is known now: no pause between two looks stands in the way of its delete, unless somebody was faster. */
   private async goOn(placementId: string, now: Date): Promise<void> {
     const placement = await this.placements.find(placementId);
-    if (placement?.state !== 'retiring' || !(await this.save({ ...placement, nextCheckAt: now }))) return;
+    if (placement?.state !== 'retiring' || placement.deleteSentAt !== null) return;
+    if (!(await this.save({ ...placement, nextCheckAt: now }))) return;
     await this.jobs.enqueueAll(retirePlacement, [{ placementId }]);
   }
 

@@ -68,6 +68,8 @@ export class LyingWorld {
       env: {
         NOVITA_TIMEOUT_SECONDS: '2',
         NOVITA_CREATE_TIMEOUT_SECONDS: '2',
+        // Several such worlds share a machine, and most of what they do is to list.
+        LIFECYCLE_POLL_SECONDS: '1',
         QUEUE_TIMEOUT_SECONDS: '7200',
         LOG_LEVEL: 'info',
       },
