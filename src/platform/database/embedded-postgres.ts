@@ -47,8 +47,7 @@ const SETTINGS = {
   timezone: 'UTC',
   log_timezone: 'UTC',
 };
-/** One server for many services at once, whose data nobody misses. */
-const TEST_DATA_SETTINGS = { max_connections: '600', fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+const TEST_DATA_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
 /**
  * Finds the server of this data directory, or starts it. The server does not end with this process.
