@@ -47,6 +47,8 @@ export interface Facts {
 }
 
 const WAIT: Step = { kind: 'wait', until: null };
+/** However long a phase lasts, it is looked at this often, or at every poll where those are rarer. */
+const RAREST_LOOK_MS = 5_000;
 
 /** What one instance needs next, given what is wanted, what was seen and the time. */
 export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
@@ -95,7 +97,7 @@ function decideDeleting({ instance, placements }: Facts, now: Date, limits: Limi
   const isLate = now >= addMs(instance.phaseSince, limits.stopTimeoutMs);
   if (isLate && instance.reasonCode === null) return { kind: 'explain', reason: DELETE_UNCONFIRMED };
   // Not left to the job that the last machine's end brings: a process can die with it in its hands.
-  return { kind: 'wait', until: addMs(now, limits.pollMs) };
+  return { kind: 'wait', until: lookAgainAt(instance, now, limits) };
 }
 
 function decideQueued(instance: Instance, now: Date): Step {
@@ -132,7 +134,7 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   const phase = isFresh ? phaseOf(placement) : null;
   return phase !== null && phase !== instance.phase && isBringUp(instance.phase)
     ? { kind: 'advance', phase }
-    : { kind: 'wait', until: earliest(instance.deadlineAt, addMs(now, limits.pollMs)) };
+    : { kind: 'wait', until: earliest(instance.deadlineAt, lookAgainAt(instance, now, limits)) };
 }
 
 /** The phase was entered by a wish whose call was not sent yet. */
@@ -185,7 +187,8 @@ function decideRunning(facts: Facts, placement: Placement | null, now: Date, lim
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
   // What was seen before the machine became ready says nothing about it now.
-  if (seenAt === null || seenAt <= instance.phaseSince) return { kind: 'wait', until: addMs(now, limits.pollMs) };
+  if (seenAt === null || seenAt <= instance.phaseSince)
+    return { kind: 'wait', until: lookAgainAt(instance, now, limits) };
   if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
     return { kind: 'lose', placement, reason: lossReason(instance, placement, seenAt) };
   if (isNews(instance, placement)) return { kind: 'hand-on' };
@@ -224,7 +227,7 @@ function decideStopping(facts: Facts, placement: Placement | null, now: Date, li
     placement.seenStatus === 'running' && seenAt !== null && seenAt >= addMs(sentAt, limits.repeatActionMs);
   return isIgnored
     ? { kind: 'call', action: 'stop', placement, novitaId }
-    : { kind: 'wait', until: addMs(now, limits.pollMs) };
+    : { kind: 'wait', until: lookAgainAt(instance, now, limits) };
 }
 
 /** Stopped is stopped: a machine that somebody started behind our back would bill unseen, one that is gone is told of. */
@@ -233,7 +236,7 @@ function decideStopped({ instance, sweptAt }: Facts, placement: Placement | null
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId: placement.novitaId };
   const seenAt = observedAt(placement, sweptAt);
   const isNews = seenAt !== null && seenAt > addMs(instance.phaseSince, limits.settleMs);
-  if (!isNews) return { kind: 'wait', until: addMs(now, limits.pollMs) };
+  if (!isNews) return { kind: 'wait', until: lookAgainAt(instance, now, limits) };
   return placement.seenStatus === 'running' ? { kind: 'stop-again' } : WAIT;
 }
 
@@ -270,6 +273,12 @@ function lost(): Step {
 
 function isPast(instant: Date | null, now: Date): boolean {
   return instant !== null && instant <= now;
+}
+
+/** The listing wakes whom it has news of. A look without any costs the more the more instances wait, so it becomes rarer with time. */
+function lookAgainAt({ phaseSince }: Instance, now: Date, { pollMs }: Limits): Date {
+  const rarerMs = Math.min(RAREST_LOOK_MS, (now.getTime() - phaseSince.getTime()) / 4);
+  return addMs(now, Math.max(pollMs, rarerMs));
 }
 
 function isLater(instant: Date | null, now: Date): boolean {
