@@ -13,7 +13,7 @@ const RECLAIMS = ORDERS / 5;
  */
 const ORDERS_OF_ACCOUNT = Math.min(ORDERS, 500);
 const ACCOUNTS = ORDERS / ORDERS_OF_ACCOUNT;
-const AT_ONCE = 5;
+const AT_ONCE = 4;
 const ORDERING_MS = ORDERS_OF_ACCOUNT * 60;
 
 const SIZE = {

@@ -69,7 +69,7 @@ export class LyingWorld {
         NOVITA_TIMEOUT_SECONDS: '2',
         NOVITA_CREATE_TIMEOUT_SECONDS: '2',
         // Several such worlds share a machine, and most of what they do is to list.
-        LIFECYCLE_POLL_SECONDS: '1',
+        LIFECYCLE_POLL_SECONDS: '4',
         QUEUE_TIMEOUT_SECONDS: '7200',
         LOG_LEVEL: 'info',
       },

@@ -256,14 +256,14 @@ describe('the next step of an instance', () => {
     expect(step).toEqual({ kind: 'wait', until: seconds(310) });
   });
 
-  it.each([
-    ['at every poll at first', 1, 298, 301],
-    ['rarely once the phase has lasted', 1, 284, 304],
-    ['every five seconds however long it lasts', 1, 0, 305],
-    ['never before the next poll', 10, 0, 310],
-  ])('looks for what the listing does not tell: %s', (_text, pollSeconds, phaseSince, until) => {
-    const instance = anInstance({ phaseSince: seconds(phaseSince) });
-    const facts = { instance, placements: [aPlacement()], sweptAt: seconds(0) };
+  it.each<[string, number, Partial<Instance>, number]>([
+    ['at every poll at first', 1, { phaseSince: seconds(298) }, 301],
+    ['rarely once the phase has lasted', 1, { phaseSince: seconds(280) }, 305],
+    ['every ten seconds however long it lasts', 1, { phaseSince: seconds(0) }, 310],
+    ['never before the next poll', 20, { phaseSince: seconds(290) }, 320],
+    ['at every poll past the deadline', 1, { phaseSince: seconds(0), deadlineAt: seconds(300) }, 301],
+  ])('looks for what the listing does not tell: %s', (_text, pollSeconds, fields, until) => {
+    const facts = { instance: anInstance(fields), placements: [aPlacement()], sweptAt: seconds(0) };
 
     const step = decideStep(facts, NOW, { ...LIMITS, pollMs: pollSeconds * 1000 });
 

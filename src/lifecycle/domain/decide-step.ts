@@ -48,7 +48,7 @@ export interface Facts {
 
 const WAIT: Step = { kind: 'wait', until: null };
 /** However long a phase lasts, it is looked at this often, or at every poll where those are rarer. */
-const RAREST_LOOK_MS = 5_000;
+const RAREST_LOOK_MS = 10_000;
 
 /** What one instance needs next, given what is wanted, what was seen and the time. */
 export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
@@ -275,8 +275,9 @@ function isPast(instant: Date | null, now: Date): boolean {
   return instant !== null && instant <= now;
 }
 
-/** The listing wakes whom it has news of. A look without any costs the more the more instances wait, so it becomes rarer with time. */
-function lookAgainAt({ phaseSince }: Instance, now: Date, { pollMs }: Limits): Date {
+/** The listing wakes whom it has news of, so a phase that lasts is looked at less often, but past its deadline. */
+function lookAgainAt({ phaseSince, deadlineAt }: Instance, now: Date, { pollMs }: Limits): Date {
+  if (isPast(deadlineAt, now)) return addMs(now, pollMs);
   const rarerMs = Math.min(RAREST_LOOK_MS, (now.getTime() - phaseSince.getTime()) / 4);
   return addMs(now, Math.max(pollMs, rarerMs));
 }
