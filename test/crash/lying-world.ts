@@ -39,7 +39,9 @@ export interface LyingSize {
   readonly reclaims: number;
   /** Orders come over this time. */
   readonly orderingMs: number;
-  /** How much longer the lying may go on until there was a create call for each order. */
+  /** Every second order is deleted at some time within this. */
+  readonly deletedWithinMs: number;
+  /** How much longer the lying may go on until there was a create call for each order that is still wanted. */
   readonly lyingOnAtMostMs: number;
 }
 
@@ -141,13 +143,13 @@ export class LyingWorld {
 
   /** Every second order is deleted a while later, wherever it has got to. */
   private async orderAndDelete(): Promise<void> {
-    const { orders, orderingMs } = this.size;
+    const { orders, orderingMs, deletedWithinMs } = this.size;
     const startedAt = Date.now();
     const deletes: Promise<unknown>[] = [];
     for (let index = 0; index < orders; index += 1) {
       await sleep(startedAt + (index * orderingMs) / orders - Date.now());
       const id = await this.order();
-      const laterMs = this.chance.between(0, orderingMs / 2);
+      const laterMs = this.chance.between(0, deletedWithinMs);
       if (id !== null && index % 2 === 0) deletes.push(sleep(laterMs).then(() => this.proofWorld.wish('delete', id)));
       this.proof.progress(`${index + 1} of ${orders} orders in each account`);
     }
@@ -157,12 +159,19 @@ export class LyingWorld {
   private async untilBought(): Promise<void> {
     const giveUpAt = Date.now() + this.size.lyingOnAtMostMs;
     for (;;) {
-      const { counts } = await this.proofWorld.calls('delete');
-      const creates = counts['create'] ?? 0;
-      if (creates >= this.size.orders || Date.now() > giveUpAt) return;
-      this.proof.progress(`${creates} of ${this.size.orders} create calls in an account`);
+      const waiting = await this.countWithoutCreate();
+      if (waiting === 0 || Date.now() > giveUpAt) return;
+      this.proof.progress(`${waiting} orders of an account were not sent yet`);
       await sleep(500);
     }
+  }
+
+  private async countWithoutCreate(): Promise<number> {
+    const { rows } = await this.proofWorld.pool.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM instances i WHERE i.desired = 'running' AND i.phase <> 'failed'
+         AND NOT EXISTS (SELECT FROM placements p WHERE p.instance_id = i.id AND p.state <> 'refused')`,
+    );
+    return rows[0]?.count ?? 0;
   }
 
   private order(): Promise<string | null> {
