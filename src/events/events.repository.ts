@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { insertStatement, valuesOf } from '../platform/database/row-statements.js';
-import { run } from '../platform/database/statement.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import { type AnyTx, run } from '../platform/database/statement.js';
 import { type EventCursor, parseCursor } from './domain/cursor.js';
 import type { Actor, EventType, NewEvent, RecordedEvent } from './event.js';
 
@@ -78,7 +77,7 @@ const INSERT = insertStatement<NewEvent>('events-insert', 'events', WRITTEN);
 export class EventsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  async insert(event: NewEvent, tx: Tx): Promise<void> {
+  async insert(event: NewEvent, tx: AnyTx): Promise<void> {
     await run(tx, INSERT, valuesOf(event, WRITTEN));
   }
 

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InvalidRequest } from '../platform/app-error.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { AnyTx } from '../platform/database/statement.js';
 import type { Caller } from '../platform/http/caller.js';
 import { type EventCursor, isAfter, parseCursor } from './domain/cursor.js';
 import type { EventType, NewEvent, RecordedEvent } from './event.js';
@@ -26,7 +26,7 @@ export class EventsService implements OnModuleInit {
   }
 
   /** Written with the change it tells of: both are there, or neither. */
-  async record(event: NewEvent, tx: Tx): Promise<void> {
+  async record(event: NewEvent, tx: AnyTx): Promise<void> {
     await this.events.insert(event, tx);
   }
 

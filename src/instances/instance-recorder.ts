@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, isNotified, type NewEvent } from '../events/event.js';
 import { EventsService } from '../events/events.service.js';
-import { together } from '../platform/database/statement.js';
-import { type Tx, UnitOfWork } from '../platform/database/unit-of-work.js';
+import { type StatementTx, together } from '../platform/database/statement.js';
+import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { Jobs } from '../platform/jobs/jobs.service.js';
 import { Random } from '../platform/random.js';
 import { workSignals } from '../platform/telemetry/work-signals.js';
@@ -35,7 +35,7 @@ export class InstanceRecorder {
   /** The instance as stored; null when another writer came first: nothing was written, and what was decided is void. */
   async record(change: Change): Promise<Instance | null> {
     try {
-      const stored = await this.unitOfWork.run((tx) => this.write(change, tx));
+      const stored = await this.unitOfWork.runStatements((tx) => this.write(change, tx));
       this.memory.forget(stored);
       tellOf(change);
       return stored;
@@ -46,13 +46,13 @@ export class InstanceRecorder {
     }
   }
 
-  async recordNew(instance: Instance, actor: Actor, alongside?: (tx: Tx) => Promise<void>): Promise<Instance> {
+  async recordNew(instance: Instance, actor: Actor, alongside?: (tx: StatementTx) => Promise<void>): Promise<Instance> {
     const event = this.toEvent({ type: 'instance.requested', actor }, null, instance);
     const inserted = { ...instance, eventSequence: event.sequence };
-    await this.unitOfWork.run((tx) =>
+    await this.unitOfWork.runStatements((tx) =>
       together([
         // First: it may find that all of this has been done before.
-        alongside?.(tx) ?? Promise.resolve(),
+        alongside?.(tx),
         this.instances.insert(inserted, tx),
         this.writeEvent(event, inserted, tx),
         this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx),
@@ -69,33 +69,37 @@ export class InstanceRecorder {
 
   private async write(
     { before, after, bought, placements = [], event: given, alongside }: Change,
-    tx: Tx,
+    tx: StatementTx,
   ): Promise<Instance> {
     const draft = given ?? (before.phase === after.phase ? null : PROGRESS);
     const event = draft && this.toEvent(draft, before, after);
     const row = { ...after, version: before.version, eventSequence: event?.sequence ?? before.eventSequence };
     if (!(await this.instances.update(row, tx))) throw new SomeoneWasFresher();
-    if (bought) await this.placements.insert(bought, tx);
-    for (const placement of placements) {
-      if (!(await this.placements.update(placement, tx))) throw new SomeoneWasFresher();
-      if (placement.state === 'retiring') await this.jobs.enqueue(retirePlacement, { placementId: placement.id }, tx);
-    }
-    if (event) await this.writeEvent(event, after, tx);
-    await this.wake(before, after, tx);
-    await alongside?.(tx);
+    await together([
+      bought && this.placements.insert(bought, tx),
+      ...placements.map((placement) => ensureFresh(this.placements.update(placement, tx))),
+      ...placements.filter(isRetiring).map(({ id }) => this.jobs.enqueue(retirePlacement, { placementId: id }, tx)),
+      event && this.writeEvent(event, after, tx),
+      this.wake(before, after, tx),
+      alongside?.(tx),
+    ]);
     return { ...row, version: before.version + 1 };
   }
 
-  private async wake(before: Instance, after: Instance, tx: Tx): Promise<void> {
+  private async wake(before: Instance, after: Instance, tx: StatementTx): Promise<void> {
     const payload = { instanceId: after.id };
     const job = isMigrations(after.phase) ? migrateInstance : reconcileInstance;
-    if (isDue(after)) await this.jobs.enqueue(job, payload, tx, machineDeadlineOf(after));
-    if (endsRecovery(before, after)) await this.jobs.enqueue(migrateInstance, payload, tx);
+    await together([
+      isDue(after) && this.jobs.enqueue(job, payload, tx, machineDeadlineOf(after)),
+      endsRecovery(before, after) && this.jobs.enqueue(migrateInstance, payload, tx),
+    ]);
   }
 
-  private async writeEvent(event: NewEvent, instance: Instance, tx: Tx): Promise<void> {
-    await this.events.record(event, tx);
-    if (event.body !== null) await this.outbox.add(event, instance.webhookUrl, tx);
+  private async writeEvent(event: NewEvent, instance: Instance, tx: StatementTx): Promise<void> {
+    await together([
+      this.events.record(event, tx),
+      event.body !== null && this.outbox.add(event, instance.webhookUrl, tx),
+    ]);
   }
 
   private toEvent(draft: EventDraft, before: Instance | null, after: Instance): NewEvent {
@@ -115,6 +119,14 @@ export class InstanceRecorder {
       occurredAt,
     };
   }
+}
+
+async function ensureFresh(isWritten: Promise<boolean>): Promise<void> {
+  if (!(await isWritten)) throw new SomeoneWasFresher();
+}
+
+function isRetiring({ state }: Placement): boolean {
+  return state === 'retiring';
 }
 
 /** What others count, once it is committed. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { insertStatement, replaceStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
-import { run } from '../platform/database/statement.js';
+import { type AnyTx, run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { ConnectionVault, type StoredConnection } from './connection-vault.js';
 import {
@@ -29,12 +29,12 @@ export class InstancesRepository {
     private readonly vault: ConnectionVault,
   ) {}
 
-  async insert(instance: Instance, tx: Tx): Promise<void> {
+  async insert(instance: Instance, tx: AnyTx): Promise<void> {
     await run(tx, INSERT, valuesOf(await this.toRow(instance), COLUMNS));
   }
 
   /** Replaces the version that was read; false when another writer came first. */
-  async update(instance: Instance, tx: Tx): Promise<boolean> {
+  async update(instance: Instance, tx: AnyTx): Promise<boolean> {
     const { id, version } = instance;
     const next = valuesOf({ ...(await this.toRow(instance)), version: version + 1 }, COLUMNS);
     const { count } = await run(tx, REPLACE, [...next, id, version]);

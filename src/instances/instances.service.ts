@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequest } from '../platform/app-error.js';
 import { Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { StatementTx } from '../platform/database/statement.js';
 import { concerning } from '../platform/http/audit/audit-trail.js';
 import type { Caller } from '../platform/http/caller.js';
 import { Random } from '../platform/random.js';
@@ -38,7 +38,7 @@ export class InstancesService {
   async request(
     order: InstanceOrder,
     caller: Caller,
-    alongside?: (instance: Instance, tx: Tx) => Promise<void>,
+    alongside?: (instance: Instance, tx: StatementTx) => Promise<void>,
   ): Promise<Instance> {
     const { cap } = caller;
     if (cap) await this.caps.expectRoom(cap);

@@ -3,7 +3,7 @@ import { type Placement as PlacementRow, Prisma } from '../generated/prisma/clie
 import type { BillingMode, MachineStatus, MappedPort, SpotStatus } from '../novita/novita-client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { insertStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
-import { run, type Statement } from '../platform/database/statement.js';
+import { type AnyTx, run, type Statement } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { IN_MOTION } from './domain/instance.js';
 import type { LivePlacement, Placement, PlacementState } from './domain/placement.js';
@@ -53,12 +53,12 @@ type LiveRow = Pick<PlacementRow, Exclude<keyof LivePlacement, 'seenReclaimAt' |
 export class PlacementsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  async insert(placement: Placement, tx: Tx): Promise<void> {
+  async insert(placement: Placement, tx: AnyTx): Promise<void> {
     await run(tx, INSERT, valuesOf({ ...placement, ports: JSON.stringify(placement.ports) }, COLUMNS));
   }
 
   /** Writes what this service decides, guarded by the version; what upstream shows is the observer's to write. */
-  async update(placement: Placement, tx: Tx): Promise<boolean> {
+  async update(placement: Placement, tx: AnyTx): Promise<boolean> {
     const { id, version, state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts } = placement;
     const { nextCheckAt, billedTo, updatedAt, novitaId } = placement;
     const decided = [state, outcomeUnknownSince, retireReason, deleteSentAt, retireAttempts, nextCheckAt, billedTo];

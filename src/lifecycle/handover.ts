@@ -7,7 +7,7 @@ import { type MachineDetails, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { StatementTx } from '../platform/database/statement.js';
 import { PricingService } from '../pricing/pricing.service.js';
 import { handedOver } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
@@ -134,7 +134,7 @@ export class Handover {
         updatedAt: now,
       },
       placements: [{ ...successor, state: 'refused', retireReason, updatedAt: now }],
-      ...(isNoStock && { alongside: (tx: Tx) => this.pricing.rememberStockOut(successor, now, tx) }),
+      ...(isNoStock && { alongside: (tx: StatementTx) => this.pricing.rememberStockOut(successor, now, tx) }),
     });
     return isNoStock;
   }

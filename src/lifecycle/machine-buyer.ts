@@ -8,7 +8,7 @@ import { NovitaClient, type Template } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, Clock, earliest } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { StatementTx } from '../platform/database/statement.js';
 import { Random } from '../platform/random.js';
 import { Catalogue } from '../pricing/catalogue.js';
 import { type Offer, type OfferChoice, placeOf } from '../pricing/domain/offer.js';
@@ -199,7 +199,7 @@ export class MachineBuyer {
     const reason = reasonOfRefusal(error);
     if (error.errorClass === 'no-capacity') {
       const after = this.backInQueue(buying, reason, now, 0);
-      const alongside = (tx: Tx) => this.pricing.rememberStockOut(placement, now, tx);
+      const alongside = (tx: StatementTx) => this.pricing.rememberStockOut(placement, now, tx);
       await this.recorder.record({ before: buying, after, placements: [refused], alongside });
     } else if (isPassing(error)) {
       await this.recorder.record({

@@ -3,7 +3,7 @@ import { type MigrationAttempt as AttemptRow, Prisma } from '../generated/prisma
 import { addMs } from '../platform/clock.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import { selectStatement, upsertStatement, valuesOf } from '../platform/database/row-statements.js';
-import { run, type Statement } from '../platform/database/statement.js';
+import { type AnyTx, run, type Statement } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import type { Attempt, AttemptState, AttemptStep, Cause, Means, TriggeredBy } from './domain/attempt.js';
 import type { History } from './domain/decide-move.js';
@@ -18,6 +18,12 @@ const OPEN = selectStatement<AttemptRow>(
   `WHERE instance_id = $1 AND state = 'open'`,
 );
 const SAVE = upsertStatement<AttemptRow>('attempts-save', 'migration_attempts', COLUMNS, ['id', 'executionId']);
+const END: Statement = {
+  name: 'attempts-end',
+  text: `
+    UPDATE migration_attempts SET state = $2, because = $3, message = $4, ended_at = $5, steps = $6
+     WHERE id = $1 AND state = 'open'`,
+};
 const HISTORY: Statement = {
   name: 'attempts-history',
   text: `
@@ -37,16 +43,13 @@ export class AttemptsRepository {
   }
 
   /** Inserted or replaced; whoever writes holds the instance's version. Which execution it belongs to is not the writer's to say. */
-  async save(attempt: Attempt, tx: Tx): Promise<void> {
+  async save(attempt: Attempt, tx: AnyTx): Promise<void> {
     await run(tx, SAVE, valuesOf({ ...attempt, steps: JSON.stringify(attempt.steps) }, COLUMNS));
   }
 
   /** Ends an attempt if it is still open. */
-  async end(attempt: Attempt, tx: Tx): Promise<void> {
-    const { id, state, because, message, endedAt } = attempt;
-    const steps = attempt.steps as unknown as Prisma.InputJsonArray;
-    const data = { state, because, message, endedAt, steps };
-    await tx.migrationAttempt.updateMany({ where: { id, state: 'open' }, data });
+  async end({ id, state, because, message, endedAt, steps }: Attempt, tx: AnyTx): Promise<void> {
+    await run(tx, END, [id, state, because, message, endedAt, JSON.stringify(steps)]);
   }
 
   async insertMany(attempts: readonly Attempt[], tx: Tx = this.prisma): Promise<void> {

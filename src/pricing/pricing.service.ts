@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { AnyTx } from '../platform/database/statement.js';
 import { Catalogue } from './catalogue.js';
 import { chooseOffers } from './domain/choose-offer.js';
 import type { Offer, OfferChoice, RegionalCatalogue, Wish } from './domain/offer.js';
@@ -29,7 +29,7 @@ export class PricingService {
   async rememberStockOut(
     place: Pick<Offer, 'clusterId' | 'productId' | 'billingMode'>,
     now: Date,
-    tx: Tx,
+    tx: AnyTx,
   ): Promise<void> {
     await this.stockOuts.record(place, addMs(now, this.settings.stockOutMemoryMs), tx);
   }

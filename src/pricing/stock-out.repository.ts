@@ -1,22 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import { type AnyTx, run, type Statement } from '../platform/database/statement.js';
 import { type Offer, placeOf } from './domain/offer.js';
 
 type Place = Pick<Offer, 'clusterId' | 'productId' | 'billingMode'>;
+
+const RECORD: Statement = {
+  name: 'stock-outs-record',
+  text: `
+    INSERT INTO stock_outs (cluster_id, product_id, billing_mode, until) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (cluster_id, product_id, billing_mode) DO UPDATE SET until = excluded.until`,
+};
 
 /** Which places lately refused for want of stock; shared by all replicas. */
 @Injectable()
 export class StockOutRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  async record({ clusterId, productId, billingMode }: Place, until: Date, tx: Tx): Promise<void> {
-    const place = { clusterId, productId, billingMode };
-    await tx.stockOut.upsert({
-      where: { clusterId_productId_billingMode: place },
-      create: { ...place, until },
-      update: { until },
-    });
+  async record({ clusterId, productId, billingMode }: Place, until: Date, tx: AnyTx): Promise<void> {
+    await run(tx, RECORD, [clusterId, productId, billingMode, until]);
   }
 
   async listPlaces(now: Date): Promise<ReadonlySet<string>> {

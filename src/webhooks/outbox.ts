@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { NewEvent } from '../events/event.js';
-import type { Tx } from '../platform/database/unit-of-work.js';
+import type { AnyTx } from '../platform/database/statement.js';
 import { Random } from '../platform/random.js';
 import { OutboxRepository } from './outbox.repository.js';
 
@@ -13,7 +13,7 @@ export class Outbox {
   ) {}
 
   /** One delivery for the instance's own receiver and one for each subscription that wants events of this type. */
-  async add(event: NewEvent, webhookUrl: string | null, tx: Tx): Promise<void> {
+  async add(event: NewEvent, webhookUrl: string | null, tx: AnyTx): Promise<void> {
     const { teamId, occurredAt } = event;
     if (webhookUrl !== null) {
       const id = `whe_${this.random.ulid(occurredAt)}`;

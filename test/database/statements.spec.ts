@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadSettings } from '../../src/platform/config.js';
 import { PrismaService } from '../../src/platform/database/prisma.service.js';
-import { run, type Statement, together } from '../../src/platform/database/statement.js';
-import { type Tx, UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { type AnyTx, run, type Statement, together } from '../../src/platform/database/statement.js';
+import { type Companion, accompany, UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const INSERT: Statement = { name: 'test-insert', text: 'INSERT INTO deployment (key, value) VALUES ($1, $2)' };
@@ -20,7 +20,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const insert = (key: string, tx: Tx) => run(tx, INSERT, [key, '']);
+const insert = (key: string, tx: AnyTx) => run(tx, INSERT, [key, '']);
 const isThere = async (key: string) => (await prisma.deployment.findUnique({ where: { key } })) !== null;
 
 it('sends statements inside of the transaction that they are given, however many run at once', async () => {
@@ -42,20 +42,75 @@ it('sends statements inside of the transaction that they are given, however many
   );
 });
 
-it('gives up all that was sent together when one of it fails, also what is sent only later', async () => {
-  const late = async (tx: Tx) => {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await insert('late', tx);
-  };
+describe.each(['run', 'runStatements'] as const)('a transaction by %s', (begin) => {
+  const key = (name: string) => `${begin} ${name}`;
 
-  const attempt = unitOfWork.run((tx) =>
-    together([insert('together', tx), insert('together', tx), insert('behind', tx), late(tx)]),
+  it('gives up all that was sent together when one of it fails, also what is sent only later', async () => {
+    const late = async (tx: AnyTx) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await insert(key('late'), tx);
+    };
+
+    const attempt = unitOfWork[begin]((tx) =>
+      together([late(tx), insert(key('twice'), tx), insert(key('twice'), tx), insert(key('behind'), tx)]),
+    );
+
+    await expect(attempt).rejects.toThrow(/duplicate key/);
+    expect(await Promise.all(['twice', 'behind', 'late'].map((name) => isThere(key(name))))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    await unitOfWork[begin]((tx) => insert(key('afterwards'), tx));
+    expect(await isThere(key('afterwards'))).toBe(true);
+  });
+
+  it('holds what its companion has to say, or neither', async () => {
+    let said = 0;
+    const companion: Companion = {
+      write: async (tx) => void (await insert(key('companion'), tx)),
+      committed: () => void (said += 1),
+    };
+
+    const attempt = accompany(companion, () =>
+      unitOfWork[begin](async (tx) => {
+        await insert(key('given up'), tx);
+        throw new Error('given up');
+      }),
+    );
+
+    await expect(attempt).rejects.toThrow('given up');
+    expect([await isThere(key('companion')), said]).toEqual([false, 0]);
+    await accompany(companion, () => unitOfWork[begin]((tx) => insert(key('kept'), tx)));
+    expect([await isThere(key('companion')), await isThere(key('kept')), said]).toEqual([true, true, 1]);
+  });
+});
+
+it('does not take for committed what Postgres has rolled back', async () => {
+  const attempt = unitOfWork.runStatements(async (tx) => {
+    await insert('swallowed', tx);
+    await insert('swallowed', tx).catch(() => undefined);
+  });
+
+  await expect(attempt).rejects.toThrow(/had failed/);
+  expect(await isThere('swallowed')).toBe(false);
+});
+
+it('gives connections back however its transactions end', async () => {
+  const endings = Array.from({ length: 60 }, (_, index) =>
+    unitOfWork.runStatements(async (tx) => {
+      await insert(`ending ${index}`, tx);
+      if (index % 3 === 0) throw new Error('given up');
+      if (index % 3 === 1) await insert(`ending ${index}`, tx);
+    }),
   );
 
-  await expect(attempt).rejects.toThrow(/duplicate key/);
-  expect(await Promise.all(['together', 'behind', 'late'].map(isThere))).toEqual([false, false, false]);
-  await unitOfWork.run((tx) => insert('afterwards', tx));
-  expect(await isThere('afterwards')).toBe(true);
+  const outcomes = await Promise.allSettled(endings);
+
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
+  await insert('after the endings', prisma);
+  expect(prisma.pool.waitingCount).toBe(0);
+  expect(prisma.pool.idleCount).toBe(prisma.pool.totalCount);
 });
 
 it('sends what belongs to no transaction through the pool, and refuses a transaction that it does not know', async () => {

@@ -20,6 +20,7 @@ import type { Attempt } from '../../src/migration/domain/attempt.js';
 import type { History } from '../../src/migration/domain/decide-move.js';
 import type { DueInstance, ExecutionsRepository } from '../../src/migration/executions.repository.js';
 import type { HeldLease, Leases } from '../../src/platform/database/leases.js';
+import type { StatementTx } from '../../src/platform/database/statement.js';
 import type { Tx, UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { type Offer, placeOf } from '../../src/pricing/domain/offer.js';
 import type { StockOutRepository } from '../../src/pricing/stock-out.repository.js';
@@ -32,7 +33,7 @@ import type { Actor } from './scheduler.js';
 const ENDED: readonly Phase[] = ['stopping', 'stopped', 'failed', 'deleting', 'deleted'];
 const CALM = ['running', 'exited', 'other'];
 
-export class FakeUnitOfWork implements Pick<UnitOfWork, 'run'> {
+export class FakeUnitOfWork implements Pick<UnitOfWork, 'run' | 'runStatements'> {
   constructor(
     private readonly database: FakeDatabase,
     private readonly actor: Actor,
@@ -40,6 +41,10 @@ export class FakeUnitOfWork implements Pick<UnitOfWork, 'run'> {
 
   async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.database.transaction(this.actor, work);
+  }
+
+  runStatements<T>(work: (tx: StatementTx) => Promise<T>): Promise<T> {
+    return this.run((tx) => work(tx as unknown as StatementTx));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Actor, EventType } from '../../events/event.js';
-import type { Tx } from '../../platform/database/unit-of-work.js';
+import type { StatementTx } from '../../platform/database/statement.js';
 import type { Instance } from './instance.js';
 import type { Placement } from './placement.js';
 
@@ -21,5 +21,5 @@ export interface Change {
   readonly placements?: readonly Placement[];
   /** A change of phase without one is logged as progress of the service. */
   readonly event?: EventDraft;
-  readonly alongside?: (tx: Tx) => Promise<unknown>;
+  readonly alongside?: (tx: StatementTx) => Promise<unknown>;
 }

@@ -10,6 +10,13 @@ export interface Statement {
 
 type Queryable = Pick<pg.ClientBase, 'query'>;
 
+/** A transaction that takes statements alone, by `run`. */
+export interface StatementTx {
+  readonly takes: 'statements';
+}
+
+export type AnyTx = Prisma.TransactionClient | StatementTx;
+
 interface Slot {
   connection: Queryable | null;
 }
@@ -52,9 +59,35 @@ export function sharePool(client: object, pool: pg.Pool): void {
   connections.set(client, pool);
 }
 
+/**
+ * One transaction, without what Prisma does to begin and end one. It is begun and sent its first statements in one go; `work` must
+ * have ended what it sent when it ends.
+ */
+export async function transaction<T>(pool: pg.Pool, work: (tx: StatementTx) => Promise<T>): Promise<T> {
+  const connection = await pool.connect();
+  const tx: StatementTx = { takes: 'statements' };
+  connections.set(tx, connection);
+  try {
+    const begun = connection.query('BEGIN');
+    const done = work(tx);
+    await together([begun, done]);
+    const { command } = await connection.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed');
+    connection.release();
+    return await done;
+  } catch (error) {
+    // A connection on which even this fails is of no use to anybody else.
+    connection.query('ROLLBACK').then(
+      () => connection.release(),
+      (reason: Error) => connection.release(reason),
+    );
+    throw error;
+  }
+}
+
 /** Part of the transaction, and without what Prisma does for each query: for hot paths, inside a repository. */
 export async function run<Row extends object = never>(
-  tx: Prisma.TransactionClient,
+  tx: AnyTx,
   { name, text }: Statement,
   values: unknown[],
 ): Promise<{ rows: Row[]; count: number }> {
@@ -64,11 +97,19 @@ export async function run<Row extends object = never>(
   return { rows, count: rowCount ?? 0 };
 }
 
+type Absent = false | null | undefined;
+
 /**
  * Work that sends statements on one connection without waiting for each other, in the order given. All of it has ended when this
  * does: what is sent after the transaction was given up would be no part of it.
  */
-export async function together(work: readonly Promise<unknown>[]): Promise<void> {
-  await Promise.allSettled(work);
-  await Promise.all(work);
+export async function together(work: readonly (Promise<unknown> | Absent)[]): Promise<void> {
+  const ends = await Promise.allSettled(work);
+  const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  if (failures.length > 0) throw failures.find((failure) => !isAftermath(failure)) ?? failures[0];
+}
+
+/** Refused only because a statement before it had failed. */
+function isAftermath(failure: unknown): boolean {
+  return failure instanceof pg.DatabaseError && failure.code === '25P02';
 }

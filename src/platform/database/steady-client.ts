@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import pg from 'pg';
 
 /**
@@ -6,7 +7,21 @@ import pg from 'pg';
  */
 export class SteadyClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
-    super(config);
+    super(typeof config === 'string' ? config : { ...config, stream: () => new GatheringSocket() });
     this.on('error', () => undefined);
+  }
+}
+
+/** Sends what is written within one turn of the event loop together: statements that do not wait for each other cost one write. */
+class GatheringSocket extends Socket {
+  private isGathering = false;
+
+  override uncork(): void {
+    if (this.isGathering) return;
+    this.isGathering = true;
+    setImmediate(() => {
+      this.isGathering = false;
+      while (this.writableCorked > 0) super.uncork();
+    });
   }
 }

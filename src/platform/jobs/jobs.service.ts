@@ -1,10 +1,9 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
-import { run } from '../database/statement.js';
+import { type AnyTx, run } from '../database/statement.js';
 import { StatementNames } from '../database/statement-names.js';
 import { SteadyClient } from '../database/steady-client.js';
-import type { Tx } from '../database/unit-of-work.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
@@ -73,7 +72,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
-  async enqueue<P extends object>(job: Job<P>, payload: P, tx: Tx, deadline: Date | null = null): Promise<void> {
+  async enqueue<P extends object>(job: Job<P>, payload: P, tx: AnyTx, deadline: Date | null = null): Promise<void> {
     const options = { singletonKey: job.keyOf(payload), priority: priorityOf(deadline) };
     await this.boss.send(job.name, payload, { ...options, db: this.within(tx) });
   }
@@ -139,7 +138,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** What pg-boss sends inside the caller's transaction is planned once for each queue. */
-  private within(tx: Tx): { executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> } {
+  private within(tx: AnyTx): { executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> } {
     return {
       executeSql: (text, values = []) =>
         run<Record<string, unknown>>(tx, { name: this.names.of(text) ?? '', text }, values),

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type Companion, currentCompanion, type Tx } from '../../database/unit-of-work.js';
+import type { AnyTx } from '../../database/statement.js';
+import { type Companion, currentCompanion } from '../../database/unit-of-work.js';
 import type { AuditEntry, Effect } from './audit-entry.js';
 import { AuditRepository } from './audit.repository.js';
 
@@ -17,7 +18,7 @@ export class AuditCompanion implements Companion {
     private readonly describe: (effect: Effect) => AuditEntry,
   ) {}
 
-  async write(tx: Tx): Promise<void> {
+  async write(tx: AnyTx): Promise<void> {
     if (!this.isWritten) await this.audit.insert([this.describe(this.effect)], tx);
   }
 

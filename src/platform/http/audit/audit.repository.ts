@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEntry as AuditRow } from '../../../generated/prisma/client.js';
 import { PrismaService } from '../../database/prisma.service.js';
-import { run, type Statement } from '../../database/statement.js';
-import type { Tx } from '../../database/unit-of-work.js';
+import { type AnyTx, run, type Statement } from '../../database/statement.js';
 import type { Page } from '../pagination.js';
 import type { AuditEntry, AuditOutcome } from './audit-entry.js';
 
@@ -32,7 +31,7 @@ const INSERT: Statement = {
 export class AuditRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  async insert(entries: readonly AuditEntry[], tx: Tx = this.prisma): Promise<void> {
+  async insert(entries: readonly AuditEntry[], tx: AnyTx = this.prisma): Promise<void> {
     await run(tx, INSERT, [JSON.stringify(entries)]);
   }
 

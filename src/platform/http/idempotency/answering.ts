@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Tx } from '../../database/unit-of-work.js';
+import type { AnyTx } from '../../database/statement.js';
 import type { Claim, Idempotency } from './idempotency.js';
 
 declare module 'fastify' {
@@ -21,7 +21,7 @@ export class Answering {
   ) {}
 
   /** Does nothing for a request without an Idempotency-Key. @param inFlightMs how long the caller waits before it is answered */
-  async keep(body: object, tx: Tx, inFlightMs = 0): Promise<void> {
+  async keep(body: object, tx: AnyTx, inFlightMs = 0): Promise<void> {
     if (this.keeper === null) return;
     const { claim, idempotency } = this.keeper;
     await idempotency.keep(claim, { status: this.reply.statusCode, text: JSON.stringify(body) }, inFlightMs, tx);

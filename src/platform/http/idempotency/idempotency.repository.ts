@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs } from '../../clock.js';
 import { PrismaService } from '../../database/prisma.service.js';
-import { run, type Statement } from '../../database/statement.js';
-import type { Tx } from '../../database/unit-of-work.js';
+import { type AnyTx, run, type Statement } from '../../database/statement.js';
 
 /** How long the answer to a key is kept. */
 const KEPT_MS = 72 * 3_600_000;
@@ -56,7 +55,7 @@ export class IdempotencyRepository {
   }
 
   /** Holds the key until the transaction ends, and keeps the answer unless there is one already. */
-  async keep({ teamId, keyHash }: KeyName, kept: KeptAnswer, now: Date, tx: Tx): Promise<Keeping> {
+  async keep({ teamId, keyHash }: KeyName, kept: KeptAnswer, now: Date, tx: AnyTx): Promise<Keeping> {
     const { fingerprint, status, answer, inFlightUntil } = kept;
     const values = [teamId, keyHash, fingerprint, status, answer, inFlightUntil, now, addMs(now, -KEPT_MS)];
     const { rows } = await run<{ keeping: Keeping }>(tx, KEEP, [`idempotency ${teamId} ${keyHash}`, ...values]);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addMs, Clock } from '../../clock.js';
-import type { Tx } from '../../database/unit-of-work.js';
+import type { AnyTx } from '../../database/statement.js';
 import { AnsweredMeanwhile, IdempotencyKeyReused, RequestInFlight } from './idempotency.errors.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 import { keyHashOf, seal, unseal } from './sealed-answer.js';
@@ -43,7 +43,7 @@ export class Idempotency {
    * @param inFlightMs how long the answer may still be replaced by `settle`; others are told to ask again meanwhile.
    * @throws RequestInFlight, AnsweredMeanwhile: the transaction must not be committed
    */
-  async keep(claim: Claim, { status, text }: Answer, inFlightMs: number, tx: Tx): Promise<void> {
+  async keep(claim: Claim, { status, text }: Answer, inFlightMs: number, tx: AnyTx): Promise<void> {
     const now = this.clock.now();
     const answer = seal(text, claim.teamId, claim.idempotencyKey);
     const inFlightUntil = inFlightMs > 0 ? addMs(now, inFlightMs) : null;
