@@ -45,7 +45,7 @@ const PROOFS = {
   },
   limits: { paths: ['api/limits.spec.ts', 'api/limits-redis.spec.ts', 'http/rate-limits.spec.ts'] },
   rolling: { paths: ['ops/rolling-restarts.spec.ts'], env: { ROLLING_RESTARTS: '200' } },
-  metrics: { paths: ['ops/metrics.spec.ts'], env: { RANDOM_ADDRESSES: '50000' } },
+  metrics: { paths: ['ops/metrics.spec.ts'], env: { RANDOM_ADDRESSES: '50000', INSTANCES: '10000' } },
   secrets: {
     paths: ['webhooks/secrets.spec.ts', 'api/passwords.spec.ts', 'http/logging.spec.ts', 'http/errors.spec.ts'],
   },

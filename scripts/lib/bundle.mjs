@@ -1,7 +1,8 @@
 // The build: compiles src and puts it, with the packages that it loads when it starts, into a few files below dist.
 // Looking up, reading and compiling some 2,900 files one by one was most of what a start took.
-import { readFileSync, rmSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
+import { join } from 'node:path';
 import { transform } from '@swc/core';
 import { rolldown } from 'rolldown';
 import { at } from './project.mjs';
@@ -74,9 +75,12 @@ function packageOf(id) {
   return /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(id)?.[1].replaceAll('\\', '/');
 }
 
+/** A `require` that was left as it is (rolldown calls its own `__require`), or a later import, of a package by its name. */
+const LATER_LOAD = /(?<!`)\b(?:(?:__)?require(?:\$\d+)?|import)\("((?:@[^/"]+\/)?[^/"]+)[^"]*"\)/g;
+
 /** One package in two copies does not know what was registered with the other. */
 function refuseSecondCopies(code, bundled) {
-  for (const [call, name] of code.matchAll(/(?<!`)\brequire(?:\$\d+)?\("((?:@[^/"]+\/)?[^/"]+)[^"]*"\)/g)) {
+  for (const [call, name] of code.matchAll(LATER_LOAD)) {
     if (!isBuiltin(name) && bundled.has(name)) throw new Error(`${call} would load a second copy of a bundled package`);
   }
 }
@@ -89,12 +93,23 @@ function inAscii(code) {
 /** Packages look for others that they can do without; those that are not installed stay what they are. */
 function onLog(level, log, report) {
   if (log.code === 'INEFFECTIVE_DYNAMIC_IMPORT') return;
-  if (log.code === 'UNRESOLVED_IMPORT' && isPackage(log.id ?? '')) return;
+  if (log.code === 'UNRESOLVED_IMPORT' && isPackage(log.id ?? '') && !isInstalled(unresolvedIn(log), log.id)) return;
   if (level === 'warn') throw new Error(log.message);
   report(level, log);
 }
 
-rmSync(at('dist'), { recursive: true, force: true });
+function unresolvedIn({ message }) {
+  const [, name] = /resolve '([^']+)'/.exec(message) ?? [];
+  if (name === undefined) throw new Error(message);
+  return name;
+}
+
+function isInstalled(name, from) {
+  const [, packageName = name] = /^((?:@[^/]+\/)?[^/]+)/.exec(name) ?? [];
+  const directories = createRequire(from).resolve.paths(packageName) ?? [];
+  return directories.some((directory) => existsSync(join(directory, packageName)));
+}
+
 const bundle = await rolldown({
   cwd: at(),
   input: Object.fromEntries([...PROGRAMS, ...STARTERS, ...OTHERS].map((name) => [name, sourceOf(name)])),
@@ -107,11 +122,11 @@ const bundle = await rolldown({
   onLog,
 });
 const programs = new Set(PROGRAMS.map(sourceOf));
-await bundle.write({
+const { output } = await bundle.write({
   dir: at('dist'),
   format: 'esm',
   entryFileNames: '[name].js',
-  chunkFileNames: 'chunks/[name].js',
+  chunkFileNames: 'chunks/[name]-[hash].js',
   // Names of classes are names of providers and of schemas.
   keepNames: true,
   comments: false,
@@ -126,3 +141,17 @@ await bundle.write({
   },
 });
 await bundle.close();
+keepOnly(output.map(({ fileName }) => fileName));
+
+/** A service that runs on the build before this one still loads some of its files later: they stay until the next. */
+function keepOnly(written) {
+  const list = at('dist/files.json');
+  const [newest = [], before = []] = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [];
+  const builds = String(newest) === String(written) ? [written, before] : [written, newest];
+  const kept = new Set(['files.json', ...builds.flat()]);
+  for (const entry of readdirSync(at('dist'), { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && !kept.has(path.slice(at('dist').length + 1).replaceAll('\\', '/'))) rmSync(path);
+  }
+  writeFileSync(list, JSON.stringify(builds));
+}

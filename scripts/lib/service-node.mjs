@@ -1,6 +1,7 @@
 /**
- * What Node is told for the service; the Dockerfile and `start:dist` say the same. Left to itself, V8 lets the heap of an idle
- * process grow to several times of what is in use before it looks: on a machine with much memory its limits are wide.
+ * What Node is told for the service; `start:dist` says the same, the Dockerfile less heap, to fit its pod. Left to itself, V8
+ * lets the heap of an idle process grow to several times of what is in use before it looks: on a machine with much memory
+ * its limits are wide.
  */
 export const SERVICE_ARGS = [
   '--max-semi-space-size=4',

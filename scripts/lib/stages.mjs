@@ -12,6 +12,10 @@ const QUIET = {
   DO_NOT_TRACK: '1',
 };
 
+/** What the generated files are made from. They are bundled as well, so that the build is stale when they are. */
+const SHAPES_CLIENT = ['package-lock.json', 'prisma.config.ts', 'prisma/schema.prisma'];
+const SHAPES_DESCRIPTION = ['tsconfig.json', 'scripts/lib/api-description.mjs'];
+
 /** In the order in which they build on each other. Each is done when what it reads has changed or what it makes is missing. */
 export const STAGES = [
   {
@@ -28,7 +32,7 @@ export const STAGES = [
     says: 'generating the database client',
     makes: ['src/generated/prisma/client.ts'],
     stamp: '.setup/client',
-    reads: () => ['package-lock.json', 'prisma.config.ts', 'prisma/schema.prisma'],
+    reads: () => SHAPES_CLIENT,
     run: generateClient,
   },
   {
@@ -36,13 +40,7 @@ export const STAGES = [
     says: 'reading the API description from the sources',
     makes: ['src/generated/metadata.ts'],
     stamp: '.setup/api-description',
-    reads: () => [
-      'package-lock.json',
-      'tsconfig.json',
-      'scripts/lib/api-description.mjs',
-      'prisma/schema.prisma',
-      ...sources(),
-    ],
+    reads: () => [...SHAPES_CLIENT, ...SHAPES_DESCRIPTION, ...sources()],
     run: () => runQuietly(pinnedNode(), [at('scripts/lib/api-description.mjs')]),
   },
   {
@@ -51,11 +49,11 @@ export const STAGES = [
     makes: ['dist/main.js'],
     stamp: '.setup/build',
     reads: () => [
-      'package-lock.json',
+      ...SHAPES_CLIENT,
+      ...SHAPES_DESCRIPTION,
       '.swcrc',
       'scripts/lib/bundle.mjs',
       'scripts/lib/sparing.mjs',
-      'prisma/schema.prisma',
       ...sources(),
     ],
     run: () => runQuietly(pinnedNode(), [at('scripts/lib/bundle.mjs')]),

@@ -1,5 +1,5 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { MetricsRegistry } from '../platform/telemetry/metrics-registry.js';
@@ -16,8 +16,10 @@ export class PrometheusController {
   /** The figures of this replica, and those of the whole installation, for Prometheus. */
   @Get()
   @RequireScope('metrics:read')
-  @ApiProduces('text/plain')
-  @ApiOkResponse({ schema: { type: 'string' }, description: 'The text format of Prometheus, version 0.0.4' })
+  @ApiOkResponse({
+    description: 'The text format of Prometheus, version 0.0.4',
+    content: { 'text/plain': { schema: { type: 'string' } } },
+  })
   async scrapeMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     await this.shared.refresh();
     reply.type(this.metrics.registry.contentType);

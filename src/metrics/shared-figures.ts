@@ -106,13 +106,15 @@ export class SharedFigures {
     this.set('observer_last_sweep_age_seconds', figures.lastSweepAgeSeconds);
     this.set('upstream_circuit_open', upstream.isOpen ? 1 : 0);
     this.set('upstream_consecutive_failures', upstream.consecutiveFailures);
-    this.spend.reset();
+    this.spend.remove();
     this.spend.inc(figures.spendUsd);
   }
 
   /** An old figure that looks fresh would hide an outage. */
   private forget(): void {
     for (const gauge of this.gauges.values()) gauge.remove();
+    // A counter that falls to 0 and comes back would count all of it once more.
+    this.spend.remove();
     this.instances.reset();
     this.placements.reset();
     this.endpoints.reset();

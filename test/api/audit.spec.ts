@@ -98,6 +98,19 @@ describe('the audit trail', () => {
     });
   });
 
+  it('holds no key that was pasted into an address', async () => {
+    const keys = [user.key, `${user.key}-${admin.key}`];
+
+    for (const [index, key] of keys.entries())
+      await world.service.send('DELETE', `/api/instances/${key}`, undefined, {
+        ...bearer(admin.key),
+        'x-request-id': `audit-pasted-${index}`,
+      });
+
+    expect(await entryOf('audit-pasted-0')).toMatchObject({ target: '[secret]', outcome: 'failed' });
+    expect((await entryOf('audit-pasted-1')).target).toBe('[secret]-[secret]');
+  });
+
   it('tells a request that had nothing to do from one that had', async () => {
     const send = (requestId: string) =>
       world.service.post('/api/instances', anOrder({ name: 'twice' }), {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { anOrder } from '../builders/an-order.js';
-import { World } from '../support/world.js';
+import { rowsOf } from '../support/database.js';
+import { EventStreamClient } from '../support/event-stream-client.js';
+import { WebhookReceiver } from '../support/webhook-receiver.js';
+import { eventually, World } from '../support/world.js';
 import { appearance, bearer, BOOTSTRAP, type ErrorAnswer, makeKey } from './teams.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -23,8 +26,25 @@ interface Row {
   readonly body?: () => unknown;
   /** What keeps it from answering for ever. */
   readonly query?: string;
-  readonly owned?: 'instance' | 'webhook';
+  readonly owned?: 'instance' | 'webhook' | 'delivery';
 }
+
+/** One of each kind that has an address: those of the team `own`, or none that exist. */
+interface Ids {
+  readonly instanceId: string;
+  readonly webhookId: string;
+  readonly deliveryId: string;
+  readonly keyId: string;
+  readonly jobId: string;
+}
+
+const MISSING: Ids = {
+  instanceId: 'inst-0123456789abcdef',
+  webhookId: 'whe_01M8AF33WD0JESS75BS196B38P',
+  deliveryId: 'dlv_0123456789abcdef0123456789abcdef',
+  keyId: 'key0123456789abcdef',
+  jobId: 'mig-0123456789abcdef',
+};
 
 const ROWS: Record<string, Row> = {
   createInstance: { scope: 'instances:write', body: () => anOrder() },
@@ -45,9 +65,9 @@ const ROWS: Record<string, Row> = {
   rotateWebhookSecret: { scope: 'webhooks:write', owned: 'webhook' },
   testWebhook: { scope: 'webhooks:write', owned: 'webhook' },
   listWebhookDeliveries: { scope: 'webhooks:write' },
-  getWebhookDelivery: { scope: 'webhooks:write' },
+  getWebhookDelivery: { scope: 'webhooks:write', owned: 'delivery' },
   redeliverWebhooks: { scope: 'webhooks:write', body: () => ({ instanceId: 'inst-none' }) },
-  redeliverWebhook: { scope: 'webhooks:write' },
+  redeliverWebhook: { scope: 'webhooks:write', owned: 'delivery' },
   getMigrationStatus: { scope: 'metrics:read' },
   triggerMigration: { scope: 'migration:write', body: () => ({ dryRun: true }) },
   listMigrations: { scope: 'metrics:read' },
@@ -67,6 +87,13 @@ const ROWS: Record<string, Row> = {
   getReadiness: { scope: null },
 };
 
+/** What a look for lost machines would have left for an instance that it passed over. */
+function anAttempt(jobId: string, instanceId: string): string {
+  return `
+    INSERT INTO migration_attempts (id, execution_id, instance_id, team_id, cause, triggered_by, state, because, started_at, ended_at)
+    VALUES ('att-of-matrix', '${jobId}', '${instanceId}', 'own', 'spot_reclaim', 'api', 'skipped', 'not-lost', now(), now())`;
+}
+
 interface Operation {
   readonly operationId: string;
   readonly method: string;
@@ -80,10 +107,13 @@ describe('who may do what', () => {
   let world: World;
   let operations: Operation[];
   let adminKey: string;
+  let receiver: WebhookReceiver;
+  let ids: Ids;
   const keys: Record<string, string> = {};
 
   beforeAll(async () => {
-    world = await World.start({ env: { BOOTSTRAP_ADMIN_KEY: BOOTSTRAP } });
+    receiver = await WebhookReceiver.start();
+    world = await World.start({ env: { BOOTSTRAP_ADMIN_KEY: BOOTSTRAP, WEBHOOK_ALLOWED_HOSTS: receiver.host } });
     const { service } = world;
     adminKey = (await makeKey(service, BOOTSTRAP, { teamId: 'operators', scopes: ['admin'] })).key;
     for (const scope of SCOPES) {
@@ -93,9 +123,13 @@ describe('who may do what', () => {
     keys['revoked'] = await revokedKey();
     keys['expired'] = await expiredKey();
     operations = await readOperations();
+    ids = await oneOfEachKind();
   });
 
-  afterAll(() => world.stop());
+  afterAll(async () => {
+    await world.stop();
+    await receiver.stop();
+  });
 
   it('is said for every operation of the document, and for nothing else', () => {
     const documented = operations.map(({ operationId, documentedScope }) => [operationId, documentedScope ?? null]);
@@ -110,7 +144,7 @@ describe('who may do what', () => {
 
     for (const operation of operations) {
       for (const key of refused) {
-        const answer = await send(operation, 'inst-none', key ?? null);
+        const answer = await send(operation, ids, key ?? null);
         const seen = { operation: operation.operationId, key, status: answer.status };
         if (rowOf(operation).scope === null) expect(seen).toMatchObject({ status: expect.any(Number) });
         else expect(seen).toMatchObject({ status: 401 });
@@ -124,7 +158,7 @@ describe('who may do what', () => {
       const { scope } = rowOf(operation);
       if (scope === null) continue;
       for (const granted of SCOPES) {
-        const answer = await send(operation, 'inst-none', keys[granted] ?? '');
+        const answer = await send(operation, ids, keys[`${granted} of another team`] ?? '');
 
         const isAllowed = granted === scope || granted === 'admin';
         expect({ operation: operation.operationId, granted, refused: answer.status === 403 }).toEqual({
@@ -138,38 +172,67 @@ describe('who may do what', () => {
     }
   });
 
+  it('gives another team nothing for the ids and cursors of this one', async () => {
+    const as = (scope: string, team = '') => bearer(keys[`${scope}${team}`] ?? '');
+    const { service } = world;
+    type Listed = { deliveries: unknown[]; events: { instanceId: string }[]; nextCursor: string; count: number };
+    const { instanceId, webhookId, jobId } = ids;
+    const start = (await service.get<Listed>('/api/events?limit=1', as('instances:read'))).body.nextCursor;
+    const foreign = ' of another team';
+
+    for (const filter of [`instanceId=${instanceId}`, `webhookId=${webhookId}`]) {
+      const list = `/api/webhooks/deliveries?${filter}`;
+      expect((await service.get<Listed>(list, as('webhooks:write'))).body.deliveries).not.toEqual([]);
+      expect((await service.get<Listed>(list, as('webhooks:write', foreign))).body.deliveries).toEqual([]);
+      const again = await service.post<Listed>(
+        '/api/webhooks/deliveries/redeliver',
+        Object.fromEntries([filter.split('=')]),
+        as('webhooks:write', foreign),
+      );
+      expect(again.body).toEqual({ count: 0, hasMore: false });
+    }
+    const read = (key: Record<string, string>) => service.get<Listed>(`/api/events?after=${start}&limit=100`, key);
+    expect((await read(as('instances:read'))).body.events).not.toEqual([]);
+    const theirs = (await read(as('instances:read', foreign))).body.events;
+    expect(theirs.filter((event) => event.instanceId === instanceId)).toEqual([]);
+    const streams = await Promise.all(
+      ['', foreign].map((team) =>
+        EventStreamClient.open(
+          `${service.url}/api/events/stream?after=${start}`,
+          '',
+          undefined,
+          as('instances:read', team),
+        ),
+      ),
+    );
+    await eventually(async () => streams[0]!.events.some(({ data }) => data.instanceId === instanceId));
+    expect(streams[1]!.status).toBe(200);
+    expect(streams[1]!.events.filter(({ data }) => data.instanceId === instanceId)).toEqual([]);
+    for (const stream of streams) stream.stop();
+    const move = (team = '') =>
+      service.get<{ instances: { instanceId: string }[] }>(`/api/migration/history/${jobId}`, as('metrics:read', team));
+    expect((await move()).body.instances.map((one) => one.instanceId)).toEqual([instanceId]);
+    expect((await move(foreign)).body.instances).toEqual([]);
+  });
+
   it('makes another team’s object a 404 that looks like any other, for an administrator too', async () => {
-    const { body } = await world.service.post<{ instanceId: string }>(
-      '/api/instances',
-      anOrder(),
-      bearer(keys['instances:write'] ?? ''),
-    );
-    const webhook = await world.service.post<{ id: string }>(
-      '/api/webhooks',
-      { url: 'https://1.1.1.1/', enabled: false },
-      bearer(keys['webhooks:write'] ?? ''),
-    );
-    const ids = { instance: body.instanceId, webhook: webhook.body.id };
-    const missingIds = { instance: 'inst-0123456789abcdef', webhook: 'whe_01M8AF33WD0JESS75BS196B38P' };
     const owned = operations.filter((operation) => rowOf(operation).owned !== undefined);
     expect(owned.length).toBeGreaterThan(10);
 
     for (const operation of owned) {
-      const { scope, owned: kind = 'instance' } = rowOf(operation);
+      const { scope } = rowOf(operation);
       for (const stranger of [keys[`${scope} of another team`] ?? '', adminKey]) {
-        const foreign = await send(operation, ids[kind], stranger);
-        const missing = await send(operation, missingIds[kind], stranger);
+        const foreign = await send(operation, ids, stranger);
+        const missing = await send(operation, MISSING, stranger);
 
         expect([operation.operationId, foreign.status]).toEqual([operation.operationId, 404]);
         expect(appearance(foreign)).toEqual(appearance(missing));
       }
     }
-    // Its own team finds it all the same. What ends it comes last, and a test delivery would go out into the world.
+    // Its own team finds it all the same. What ends it comes last.
     const isLast = ({ method }: Operation) => (method === 'DELETE' ? 1 : 0);
-    const tried = owned.filter(({ operationId }) => operationId !== 'testWebhook');
-    for (const operation of tried.toSorted((a, b) => isLast(a) - isLast(b))) {
-      const { scope, owned: kind = 'instance' } = rowOf(operation);
-      const own = await send(operation, ids[kind], keys[scope ?? ''] ?? '');
+    for (const operation of owned.toSorted((a, b) => isLast(a) - isLast(b))) {
+      const own = await send(operation, ids, keys[rowOf(operation).scope ?? ''] ?? '');
       expect([operation.operationId, own.status]).not.toEqual([operation.operationId, 404]);
     }
   });
@@ -191,8 +254,12 @@ describe('who may do what', () => {
     return row;
   }
 
-  async function send(operation: Operation, id: string, key: string | null) {
-    const path = operation.path.replace(/\{\w+\}/g, id) + (rowOf(operation).query ?? '');
+  async function send(operation: Operation, targets: Ids, key: string | null) {
+    const at = (name: string) => {
+      if (!(name in targets)) throw new Error(`There is no ${name} to try ${operation.path} with`);
+      return targets[name as keyof Ids];
+    };
+    const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => at(name)) + (rowOf(operation).query ?? '');
     const headers = key === null ? {} : bearer(key);
     return world.service.send<ErrorAnswer>(operation.method, path, rowOf(operation).body?.(), headers);
   }
@@ -209,6 +276,29 @@ describe('who may do what', () => {
         return [{ operationId, method: method.toUpperCase(), path, documentedScope }];
       }),
     );
+  }
+
+  /** An instance that runs, its receiver and what that was sent, a key that nobody needs, and a look for lost machines. */
+  async function oneOfEachKind(): Promise<Ids> {
+    const { service } = world;
+    const as = (scope: string) => bearer(keys[scope] ?? '');
+    const webhook = await service.post<{ id: string }>('/api/webhooks', { url: receiver.url }, as('webhooks:write'));
+    const ordered = await service.post<{ instanceId: string }>('/api/instances', anOrder(), as('instances:write'));
+    const { instanceId } = ordered.body;
+    const deliveryId = await eventually(async () => {
+      const list = `/api/webhooks/deliveries?instanceId=${instanceId}&status=delivered`;
+      const { body } = await service.get<{ deliveries: { id: string }[] }>(list, as('webhooks:write'));
+      return body.deliveries[0]?.id;
+    }, 60_000);
+    const migration = await service.post<{ jobId: string }>(
+      '/api/migration/trigger',
+      { dryRun: true },
+      as('migration:write'),
+    );
+    const { jobId } = migration.body;
+    await rowsOf(world.database, anAttempt(jobId, instanceId));
+    const unused = await makeKey(service, adminKey, { teamId: 'own', scopes: ['metrics:read'] });
+    return { instanceId, webhookId: webhook.body.id, deliveryId, keyId: unused.id, jobId };
   }
 
   async function revokedKey(): Promise<string> {

@@ -13,8 +13,12 @@ interface Manifest {
 
 const KUBERNETES = 'deploy/kubernetes';
 
-function manifests(): Manifest[] {
-  return readdirSync(KUBERNETES).flatMap((file) =>
+/** Those that `kubectl apply -f deploy/kubernetes/` takes, which does not look into folders. */
+const APPLIED = readdirSync(KUBERNETES, { withFileTypes: true }).flatMap((file) => (file.isFile() ? [file.name] : []));
+const OPTIONAL = ['autoscaler/autoscaler.yaml'];
+
+function manifests(files: readonly string[] = APPLIED): Manifest[] {
+  return files.flatMap((file) =>
     parseAllDocuments(readFileSync(`${KUBERNETES}/${file}`, 'utf8'), { strict: true, uniqueKeys: true }).map((one) => {
       expect({ file, errors: one.errors }).toEqual({ file, errors: [] });
       return one.toJS() as Manifest;
@@ -54,6 +58,7 @@ interface Pod {
     readinessProbe: { httpGet: { path: string } };
     startupProbe: { httpGet: { path: string } };
     securityContext: Record<string, unknown>;
+    resources: { limits: { memory: string } };
   }[];
 }
 
@@ -66,29 +71,21 @@ describe('the Kubernetes manifests', () => {
     const kinds = manifests().map(({ kind }) => kind);
 
     expect(kinds.toSorted()).toEqual(
-      [
-        'ConfigMap',
-        'Deployment',
-        'HorizontalPodAutoscaler',
-        'NetworkPolicy',
-        'PodDisruptionBudget',
-        'Service',
-        'ServiceAccount',
-      ].toSorted(),
+      ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceAccount'].toSorted(),
     );
     expect(manifest('PodDisruptionBudget').spec).toMatchObject({ minAvailable: 1 });
     expect(manifest('NetworkPolicy').spec['policyTypes']).toEqual(['Ingress', 'Egress']);
   });
 
-  it.each([...manifests(), parse(readFileSync('deploy/prometheus/service-monitor.yaml', 'utf8')) as Manifest])(
-    'are what Kubernetes takes: $kind',
-    async (one) => {
-      const Model = await modelOf(one);
+  it.each([
+    ...manifests([...APPLIED, ...OPTIONAL]),
+    parse(readFileSync('deploy/prometheus/service-monitor.yaml', 'utf8')) as Manifest,
+  ])('are what Kubernetes takes: $kind', async (one) => {
+    const Model = await modelOf(one);
 
-      expect(() => new Model(one).validate()).not.toThrow();
-      expect(() => new Model({ ...one, metadata: 'nonsense' }).validate()).toThrow();
-    },
-  );
+    expect(() => new Model(one).validate()).not.toThrow();
+    expect(() => new Model({ ...one, metadata: 'nonsense' }).validate()).toThrow();
+  });
 
   it('probe what each probe is for, and leave a replica the time it needs to end', () => {
     const [container] = pod().containers;
@@ -112,6 +109,17 @@ describe('the Kubernetes manifests', () => {
       });
     expect(pod().securityContext).toMatchObject({ runAsNonRoot: true });
     expect(container!.securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
+  });
+
+  it('believe no address that callers claim, unless somebody says whose word is good', () => {
+    expect(Object.keys((manifest('ConfigMap') as unknown as { data: object }).data)).toEqual(['LOG_LEVEL']);
+  });
+
+  it('let the heap have less memory than the pod', () => {
+    const limit = /^(\d+)Mi$/.exec(pod().containers[0]!.resources.limits.memory)?.[1];
+    const heap = /--max-old-space-size=(\d+)/.exec(readFileSync('Dockerfile', 'utf8'))?.[1];
+
+    expect(Number(heap)).toBeLessThanOrEqual(Number(limit) * 0.75);
   });
 
   it('set nothing that the service refuses', () => {

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { anOrder } from '../builders/an-order.js';
+import { rowsOf } from '../support/database.js';
 import { declaredNames, parseScrape, type Sample, sampleOf } from '../support/prometheus.js';
+import { Relay } from '../support/relay.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 import { eventually, World } from '../support/world.js';
 
 const MAX_SERIES = 1500;
 const RANDOM_ADDRESSES = Number(process.env['RANDOM_ADDRESSES'] ?? 2000);
+const INSTANCES = Number(process.env['INSTANCES'] ?? 500);
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MKCOL', 'LOCK', 'REPORT'];
 /** Everything that the documentation promises by name. */
 const PROMISED = [
@@ -137,6 +140,28 @@ describe('/metrics', () => {
     ).toBeGreaterThan(0);
   });
 
+  it('has no more series for many instances than for one', async () => {
+    const id = await runningInstance();
+    const few = (await scrape()).samples.length;
+    // Copies of a running instance that nobody looks after.
+    await rowsOf(
+      world.database,
+      `INSERT INTO instances
+       SELECT (jsonb_populate_record(one, jsonb_build_object(
+                'id', 'inst-many-' || n, 'current_placement_id', NULL, 'next_check_at', NULL))).*
+         FROM instances one, generate_series(1, ${INSTANCES}) n WHERE one.id = '${id}'`,
+    );
+
+    const samples = await eventually(async () => {
+      const { samples: seen } = await scrape();
+      return sampleOf(seen, 'gpusvc_instances', { phase: 'running' }) >= INSTANCES && seen;
+    });
+
+    expect(samples.length).toBeLessThanOrEqual(MAX_SERIES);
+    // What the scrapes themselves have added in between, and not one for each instance.
+    expect(samples.length - few).toBeLessThan(50);
+  });
+
   it('is what dashboards and alerts name', async () => {
     const declared = declaredNames((await scrape()).text);
     const dashboard = readFileSync('deploy/grafana/novita-gpu-instances.json', 'utf8');
@@ -155,5 +180,28 @@ describe('/metrics', () => {
       expect({ expression, names: names.length > 0 || /\bup\b/.test(expression) }).toEqual({ expression, names: true });
       expect({ expression, unknown: names.filter((name) => !declared.has(name)) }).toEqual({ expression, unknown: [] });
     }
+  });
+});
+
+describe('/metrics while the database is away', () => {
+  it('shows no figure of the installation, spend included, rather than an old one or 0', async () => {
+    const address = new URL(world.database.url);
+    const relay = await Relay.to(address.hostname, Number(address.port));
+    address.port = String(relay.port);
+    const cut = await world.addService({ DATABASE_URL: address.href });
+    const figures = async () => {
+      const samples = parseScrape(await (await fetch(`${cut.url}/metrics`)).text());
+      return { up: sampleOf(samples, 'gpusvc_database_up'), names: new Set(samples.map(({ name }) => name)) };
+    };
+    await eventually(async () => (await figures()).names.has('gpusvc_upstream_spend_usd_total'));
+
+    relay.refuse();
+
+    const { names } = await eventually(async () => {
+      const seen = await figures();
+      return seen.up === 0 && seen;
+    });
+    expect([...names].filter((name) => /spend|gpusvc_instances$|orphans_known/.test(name))).toEqual([]);
+    await relay.stop();
   });
 });

@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { readFileSync } from 'node:fs';
 
 type Json = Record<string, unknown>;
 
@@ -27,19 +28,43 @@ export interface SeenAnswer {
   readonly text: string;
 }
 
-/** Holds answers against the document: a documented status, a documented type, and nothing in the body that it does not show. */
+interface Route {
+  readonly template: string;
+  readonly expression: RegExp;
+}
+
+/** What an answer always carries where the document shows it; other headers depend on the request or the settings. */
+const ALWAYS_SENT = new Set(['x-request-id', 'etag', 'www-authenticate', 'location', 'allow']);
+const LIMITS = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset', 'ratelimit-policy', 'ratelimit'];
+
+/**
+ * Holds answers against the document: a documented status, a documented type, the headers that it promises, and nothing in the
+ * body that it does not show.
+ */
 export class DocumentJudge {
   private readonly ajv: Ajv2020;
   private readonly validators = new Map<string, ValidateFunction>();
+  private readonly routes: readonly Route[];
 
   constructor(private readonly document: ApiDocument) {
     this.ajv = new Ajv2020({ strict: false, allErrors: true });
     (addFormats as unknown as (ajv: Ajv2020) => void)(this.ajv);
     this.ajv.addSchema(closed(document) as Json, 'document');
+    this.routes = Object.keys(document.paths)
+      .toSorted((a, b) => variables(a) - variables(b))
+      .map((template) => ({ template, expression: new RegExp(`^${template.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`) }));
   }
 
-  static async of(url: string): Promise<DocumentJudge> {
-    return new DocumentJudge((await (await fetch(`${url}/docs/openapi.json`)).json()) as ApiDocument);
+  /** Of the document under review, which a test holds equal to the one that the service shows. */
+  static ofReviewed(): DocumentJudge {
+    return new DocumentJudge(JSON.parse(readFileSync('docs/openapi.json', 'utf8')) as ApiDocument);
+  }
+
+  /** @throws when the answer is not what the document says; what no route serves is not in there. */
+  uphold(seen: SeenAnswer): void {
+    const isServed = this.operationOf(seen)[1] !== undefined || (seen.status < 300 && !seen.path.startsWith('/docs'));
+    const problems = isServed ? this.judge(seen) : [];
+    if (problems.length > 0) throw new Error(`An answer contradicts the document:\n${problems.join('\n')}`);
   }
 
   /** What is wrong with the answer, in words; empty when nothing is. */
@@ -58,8 +83,7 @@ export class DocumentJudge {
 
   private operationOf({ method, path }: SeenAnswer): [string, DocumentedOperation | undefined] {
     const [bare = ''] = path.split('?', 1);
-    const templates = Object.keys(this.document.paths).toSorted((a, b) => variables(a) - variables(b));
-    const template = templates.find((one) => new RegExp(`^${one.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`).test(bare)) ?? '';
+    const template = this.routes.find(({ expression }) => expression.test(bare))?.template ?? '';
     return [template, this.document.paths[template]?.[method.toLowerCase()]];
   }
 
@@ -67,15 +91,22 @@ export class DocumentJudge {
     return this.document.components.responses[ref.replace('#/components/responses/', '')] ?? {};
   }
 
-  private judgeHeaders({ headers }: SeenAnswer, { headers: documented = {} }: DocumentedResponse): string[] {
-    const mine = /^(?:x-|retry-after|ratelimit|etag|location|www-authenticate|idempotency)/;
+  private judgeHeaders({ status, headers }: SeenAnswer, { headers: documented = {} }: DocumentedResponse): string[] {
+    const mine = /^(?:x-|retry-after|ratelimit|etag|location|www-authenticate|idempotency|preference)/;
+    const isLimited = LIMITS.some((name) => headers.has(name));
+    const isDue = (name: string) =>
+      ALWAYS_SENT.has(name) || (name === 'retry-after' && status === 429) || (isLimited && LIMITS.includes(name));
     const known = new Set([
       ...Object.keys(documented).map((name) => name.toLowerCase()),
       'x-content-type-options',
       'x-frame-options',
     ]);
     const undocumented = [...headers.keys()].filter((name) => mine.test(name) && !known.has(name));
-    return undocumented.map((name) => `the header ${name} is not documented`);
+    const missing = [...known].filter((name) => isDue(name) && !headers.has(name));
+    return [
+      ...undocumented.map((name) => `the header ${name} is not documented`),
+      ...missing.map((name) => `the header ${name} is missing`),
+    ];
   }
 
   private judgeBody({ headers, text }: SeenAnswer, { content }: DocumentedResponse, at: string): string[] {

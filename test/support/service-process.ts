@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { DocumentJudge } from './document-judge.js';
 
 export interface Answer<T> {
   readonly status: number;
@@ -13,6 +14,8 @@ export interface Answer<T> {
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const LEAVE = new URL('../../scripts/lib/leave-with-parent.mjs', import.meta.url).href;
 const START_TIMEOUT_MS = 120_000;
+
+let judge: DocumentJudge | null = null;
 
 function outputOf(stream: Readable | null): Readable {
   if (stream === null) throw new Error('The service was started without pipes');
@@ -80,6 +83,7 @@ export class ServiceProcess {
     return this.send<T>('POST', path, body, headers);
   }
 
+  /** @throws when the answer is not what the API document says of it. */
   async send<T>(
     method: string,
     path: string,
@@ -92,6 +96,8 @@ export class ServiceProcess {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
+    judge ??= DocumentJudge.ofReviewed();
+    judge.uphold({ method, path, status: answer.status, headers: answer.headers, text });
     return {
       status: answer.status,
       headers: answer.headers,

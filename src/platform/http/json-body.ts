@@ -1,11 +1,10 @@
 import { InvalidRequest } from '../app-error.js';
-import { refusalOfText, shortened } from './text-rules.js';
+import { POISON, refusalOfText, shortened } from './text-rules.js';
 
 export const BODY_LIMIT_BYTES = 1_048_576;
 const MAX_DEPTH = 32;
 /** Commas and colons outside strings: a bound on keys and items that is known before anything is built from them. */
 const MAX_SEPARATORS = 10_000;
-const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

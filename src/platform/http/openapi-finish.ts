@@ -38,18 +38,6 @@ const WORDS: Record<string, string> = {
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 const REQUEST_ID = { description: 'Names this request in logs and errors', schema: { type: 'string' as const } };
-const ENTITY_TAG: Headers = {
-  ETag: {
-    description: 'Names this answer; send it as If-None-Match to learn whether it changed',
-    schema: { type: 'string' },
-  },
-};
-const REPLAYED: Headers = {
-  'Idempotency-Replayed': {
-    description: '`true` when this is the answer to an earlier request with the same Idempotency-Key',
-    schema: { type: 'string', enum: ['true'] },
-  },
-};
 const OWN_HEADERS: Record<number, Headers> = {
   401: { 'WWW-Authenticate': { description: 'How to authenticate', schema: { type: 'string' } } },
   429: { 'Retry-After': { description: 'Seconds until the next try can succeed', schema: { type: 'integer' } } },
@@ -131,14 +119,10 @@ function errorExample(status: number): unknown {
 }
 
 function addHeaders(operation: Operation): void {
-  const isTagged = '304' in operation.responses;
-  const isIdempotent = operation.parameters?.some((one) => 'name' in one && one.name === 'Idempotency-Key') === true;
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response || '$ref' in response) continue;
     response.headers = {
       'X-Request-Id': REQUEST_ID,
-      ...(isTagged && ['200', '304'].includes(status) && ENTITY_TAG),
-      ...(isIdempotent && status.startsWith('2') && REPLAYED),
       ...response.headers,
       ...OWN_HEADERS[Number(status)],
     };

@@ -10,7 +10,7 @@ import {
   SwaggerModule,
 } from '@nestjs/swagger';
 import { answerForStatus } from './error-answer.js';
-import { finishDocument, type WebhookOperations } from './openapi-finish.js';
+import { finishDocument, type Operation, operationsOf, type WebhookOperations } from './openapi-finish.js';
 
 class ErrorDetail {
   @ApiProperty({ type: String, description: 'What happened, for programs', example: 'VALIDATION_ERROR' })
@@ -94,12 +94,6 @@ export function createOpenApiDocument(
   return finishDocument(document, webhooks);
 }
 
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
-
-function operationsOf(item: OpenAPIObject['paths'][string]): Operation[] {
-  return [item.get, item.post, item.put, item.patch, item.delete].filter((operation) => operation !== undefined);
-}
-
 /** Any operation can be refused in ways that are not its own (406, 414, 431 …); and all of /api shows its limits. */
 function describeCommonAnswers(operation: Operation, path: string): void {
   const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorResponse) } } };
@@ -122,7 +116,12 @@ const FEATURES = [
   {
     asks: 'idempotency-key',
     statuses: /^2/,
-    answers: { 'Idempotency-Replayed': { description: '`true`: what was answered to this key before', schema: TEXT } },
+    answers: {
+      'Idempotency-Replayed': {
+        description: '`true` when this is the answer to an earlier request with the same Idempotency-Key',
+        schema: { ...TEXT, enum: ['true'] },
+      },
+    },
   },
   {
     asks: 'prefer',
@@ -132,7 +131,9 @@ const FEATURES = [
   {
     asks: 'if-none-match',
     statuses: /^(?:200|304)$/,
-    answers: { ETag: { description: 'Changes with the answer', schema: TEXT } },
+    answers: {
+      ETag: { description: 'Names this answer; send it as If-None-Match to learn whether it changed', schema: TEXT },
+    },
   },
 ];
 

@@ -2,10 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { InvalidRequest } from '../app-error.js';
 import { answerForStatus } from './error-answer.js';
 import { HttpRefusal } from './http-refusal.js';
-import { refusalOfText, shortened } from './text-rules.js';
+import { POISON, refusalOfText, shortened } from './text-rules.js';
 
 const MAX_TARGET_LENGTH = 8192;
-const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
 type RequestHead = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'>;
 

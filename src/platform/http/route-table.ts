@@ -14,6 +14,13 @@ export class RouteTable {
     this.routes.set(pattern, route);
   }
 
+  /** Every pair of address and method, as `GET /api/instances/:instanceId`. */
+  all(): string[] {
+    return [...this.routes.values()].flatMap(({ pattern, methods }) =>
+      [...methods].map((name) => `${name} ${pattern}`),
+    );
+  }
+
   methodsAt(path: string): string[] {
     const matching = [...this.routes.values()].filter((route) => route.expression.test(path));
     return [...new Set(matching.flatMap((route) => [...route.methods]))].toSorted();

@@ -4,6 +4,9 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 // With the u flag a pair is one character, so this finds halves only. Postgres would store them as another character.
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Names that lead to the prototype of an object; no caller has a use for them. */
+export const POISON: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
 /** Why a text cannot be taken in and given back unchanged, or null. */
 export function refusalOfText(text: string): string | null {
   if (CONTROL.test(text)) return 'contains a control character';

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { API_KEY_PATTERN } from '../auth/api-key.js';
 import { operationOf } from '../auth/require-scope.js';
 import { shortened } from '../text-rules.js';
 import { stateHash } from './state-hash.js';
@@ -46,6 +47,7 @@ export interface Effect {
 
 const MUTATING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 const MAX_TARGET_LENGTH = 200;
+const API_KEYS = new RegExp(API_KEY_PATTERN, 'g');
 
 export function isMutating({ method }: Pick<FastifyRequest, 'method'>): boolean {
   return MUTATING.has(method);
@@ -81,5 +83,10 @@ export function outcomeOf(status: number): AuditOutcome {
 
 function targetOf({ params }: FastifyRequest): string | null {
   const ids = Object.values((params ?? {}) as Record<string, string>);
-  return ids.length === 0 ? null : shortened(ids.join('/'), MAX_TARGET_LENGTH);
+  return ids.length === 0 ? null : shortened(withoutKeys(ids.join('/')), MAX_TARGET_LENGTH);
+}
+
+/** A key that was pasted into an address would be kept here for as long as the trail is. */
+function withoutKeys(text: string): string {
+  return text.replace(API_KEYS, '[secret]');
 }

@@ -1,4 +1,7 @@
-/** What a key may do. `admin` covers all the others, inside its own team. */
+/**
+ * What a key may do. `admin` covers all the others, which act inside its own team; what asks for `admin` itself (keys, audit)
+ * concerns every team, whichever team the key is of.
+ */
 export const SCOPES = [
   'instances:read',
   'instances:write',

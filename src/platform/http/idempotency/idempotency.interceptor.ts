@@ -5,13 +5,13 @@ import { catchError, finalize, from, mergeMap, type Observable, of } from 'rxjs'
 import { InvalidRequest } from '../../app-error.js';
 import { callerOf } from '../caller.js';
 import { pathOf } from '../route-table.js';
+import { POISON } from '../text-rules.js';
 import { Answering } from './answering.js';
 import { fingerprintOf } from './fingerprint.js';
 import { type Claim, Idempotency } from './idempotency.js';
 import { AnsweredMeanwhile, RequestInFlight } from './idempotency.errors.js';
 
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
-const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** A request with an Idempotency-Key takes effect once, however often it comes; each time it is answered the same. */
 @Injectable()

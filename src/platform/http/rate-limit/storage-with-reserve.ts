@@ -2,8 +2,9 @@ import { AppError } from '../../app-error.js';
 import { type RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
 
 /**
- * Counts in one store, and in another while that one is away (one that is slow refuses instead). Each holds the limit over all replicas, so that in a window in
- * which the first one goes or comes back at most twice the limit is let in, however often it does.
+ * Counts in one store, and in another while that one is away (one that is slow refuses instead). Each holds the limit over all
+ * replicas, so that in a window in which the first one goes or comes back at most twice the limit is let in, however often it
+ * does.
  */
 export class StorageWithReserve extends RateLimitStorage {
   constructor(
