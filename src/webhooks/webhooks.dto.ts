@@ -32,14 +32,10 @@ export class CreateWebhookDto {
   @IsBoolean({ message: 'must be true or false' })
   enabled?: boolean;
 
-  /** Sent along with every event, for example for a gateway: at most 20. Only their names are shown again. */
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: { type: 'string', maxLength: 4096 },
-    maxProperties: 20,
-    example: { 'X-Gateway-Token': 'your-token' },
-  })
-  @Optional()
+  /**
+   * Sent along with every event, for example for a gateway: at most 20. Only their names are shown again. Those of the message
+   * and the connection (`webhook-…`, `content-type`, `user-agent`, `host` …) are ours, and `authorization` needs https.
+   */
   @IsHeaders()
   headers?: Record<string, string>;
 }
@@ -66,14 +62,7 @@ export class UpdateWebhookDto {
   @IsBoolean({ message: 'must be true or false' })
   enabled?: boolean;
 
-  /** All of them anew; none: an empty object. */
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: { type: 'string', maxLength: 4096 },
-    maxProperties: 20,
-    example: { 'X-Gateway-Token': 'your-token' },
-  })
-  @Optional()
+  /** All of them anew; none: an empty object. To be given with a URL of another origin: the old ones do not go there. */
   @IsHeaders()
   headers?: Record<string, string>;
 }
