@@ -6,6 +6,7 @@ import {
   IsIn,
   IsInt,
   IsNotEmpty,
+  IsObject,
   IsOptional,
   IsString,
   Length,
@@ -15,6 +16,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { Optional } from '../platform/http/optional.js';
 import { Paged } from '../platform/http/pagination.js';
 import { QueryFlag } from '../platform/http/query-flag.js';
 import { QueryTime } from '../platform/http/query-time.js';
@@ -37,7 +39,7 @@ export class ReadinessDto {
 
   /** With a path, ready means an HTTP answer of 2xx or 3xx; without, a TCP connection. */
   @ApiPropertyOptional({ maxLength: 500, example: '/api/status' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(500)
   @Matches(/^\/[^\s#]*$/, { message: 'must begin with / and hold neither spaces nor #' })
@@ -45,7 +47,7 @@ export class ReadinessDto {
 
   /** How long the application may take once its machine runs. */
   @ApiPropertyOptional({ minimum: 1, maximum: 3600, default: 300 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: 'must be a whole number of seconds from 1 to 3600' })
   @Min(1)
   @Max(3600)
@@ -75,7 +77,7 @@ export class CreateInstanceDto {
   templateId!: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 8, default: 1 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: 'must be a whole number from 1 to 8' })
   @Min(1, { message: 'must be a whole number from 1 to 8' })
   @Max(8, { message: 'must be a whole number from 1 to 8' })
@@ -83,7 +85,7 @@ export class CreateInstanceDto {
 
   /** Root filesystem in GB. */
   @ApiPropertyOptional({ type: 'integer', minimum: 10, maximum: 6144, default: 60 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: 'must be a whole number from 10 to 6144' })
   @Min(10, { message: 'must be a whole number from 10 to 6144' })
   @Max(6144, { message: 'must be a whole number from 10 to 6144' })
@@ -91,39 +93,40 @@ export class CreateInstanceDto {
 
   /** The preferred region; without stock there, the configured fallback regions are tried. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 64, default: 'CN-HK-01' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @Matches(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, { message: 'must be a region code such as CN-HK-01' })
   region?: string;
 
   /** Told of everything that becomes of the instance; see the webhooks of this document. */
   @ApiPropertyOptional({ maxLength: 2000, format: 'uri', example: 'https://your-app.com/webhook' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(2000)
   webhookUrl?: string;
 
   /** Spot machines cost about half and may be taken away. */
   @ApiPropertyOptional({ enum: ['spot', 'onDemand'], default: 'spot' })
-  @IsOptional()
+  @Optional()
   @IsIn(['spot', 'onDemand'], { message: 'must be spot or onDemand' })
   billingMode?: 'spot' | 'onDemand';
 
   /** What to do when a spot machine is taken away. */
   @ApiPropertyOptional({ enum: ['migrate', 'replace', 'none'], default: 'migrate' })
-  @IsOptional()
+  @Optional()
   @IsIn(['migrate', 'replace', 'none'], { message: 'must be migrate, replace or none' })
   spotPolicy?: 'migrate' | 'replace' | 'none';
 
   /** Take an on-demand machine when there is no spot machine to be had. */
   @ApiPropertyOptional({ default: false })
-  @IsOptional()
+  @Optional()
   @IsBoolean({ message: 'must be true or false' })
   fallbackToOnDemand?: boolean;
 
   /** When the application counts as ready; without it, ready is: running, endpoints known, SSH up where the template has it. */
   @ApiPropertyOptional({ type: ReadinessDto })
-  @IsOptional()
+  @Optional()
+  @IsObject({ message: 'must be an object' })
   @ValidateNested()
   @Type(() => ReadinessDto)
   readiness?: ReadinessDto;
@@ -135,7 +138,7 @@ export class CreateInstanceDto {
     maxProperties: MAX_LABELS,
     example: { env: 'prod', team: 'vision' },
   })
-  @IsOptional()
+  @Optional()
   @IsLabels()
   labels?: Record<string, string>;
 }

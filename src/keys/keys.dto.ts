@@ -16,6 +16,7 @@ import {
 } from 'class-validator';
 import { type Scope, SCOPES } from '../platform/http/auth/scopes.js';
 import { IsInstant } from '../platform/http/is-instant.js';
+import { Optional } from '../platform/http/optional.js';
 import { Paged } from '../platform/http/pagination.js';
 import type { ApiKey, KeyOrder } from './domain/api-key.js';
 import type { NewKey } from './keys.service.js';
@@ -36,7 +37,7 @@ export class CreateKeyDto {
 
   /** What it is for, for people. */
   @ApiPropertyOptional({ maxLength: 100, example: 'nightly training' })
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'must be a text' })
   @Length(0, 100, { message: 'must have at most 100 characters' })
   name?: string;
@@ -52,13 +53,13 @@ export class CreateKeyDto {
 
   /** From then on the key is refused; without it, it is good until it is revoked. */
   @ApiPropertyOptional({ format: 'date-time', example: '2027-01-15T10:30:00.000Z' })
-  @IsOptional()
+  @Optional()
   @IsInstant()
   expiresAt?: string;
 
   /** How many instances that it ordered may be there at once, the keys that take over from it included. */
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MOST_INSTANCES, example: 10 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: `must be a whole number from 1 to ${MOST_INSTANCES}` })
   @Min(1)
   @Max(MOST_INSTANCES)
@@ -68,7 +69,7 @@ export class CreateKeyDto {
 export class RotateKeyDto {
   /** How long the old key is good beside the new one. */
   @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: LONGEST_OVERLAP_SECONDS, default: DAY_SECONDS })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: `must be a whole number of seconds from 0 to ${LONGEST_OVERLAP_SECONDS}` })
   @Min(0)
   @Max(LONGEST_OVERLAP_SECONDS)

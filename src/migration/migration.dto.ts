@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { Settings } from '../platform/config.js';
+import { Optional } from '../platform/http/optional.js';
 import { Paged } from '../platform/http/pagination.js';
 import type { Attempt } from './domain/attempt.js';
 import type { Execution, Statistics } from './domain/execution.js';
@@ -12,13 +13,13 @@ const SHOWN_STATUSES = ['queued', ...STATUSES];
 export class TriggerMigrationDto {
   /** Say what would be done, and change nothing. */
   @ApiPropertyOptional({ default: false })
-  @IsOptional()
+  @Optional()
   @IsBoolean({ message: 'must be true or false' })
   dryRun?: boolean;
 
   /** Bring back so many instances at most. */
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 10000, example: 10 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: 'must be a whole number from 1 to 10000' })
   @Min(1, { message: 'must be a whole number from 1 to 10000' })
   @Max(10_000, { message: 'must be a whole number from 1 to 10000' })

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsString, MaxLength } from 'class-validator';
+import { Optional } from '../platform/http/optional.js';
 import { QueryInt } from '../platform/http/query-int.js';
 import { QueryTime } from '../platform/http/query-time.js';
 import {
@@ -13,19 +14,19 @@ import {
 /** Which deliveries; every condition that is given must hold. */
 export class RedeliverDto {
   @ApiPropertyOptional({ maxLength: 64, example: 'whe_01HM5Z3V8Q4J7K2N9P6R1T0W5X' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   webhookId?: string;
 
   @ApiPropertyOptional({ maxLength: 64, example: 'inst-abc123' })
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(64)
   instanceId?: string;
 
   @ApiPropertyOptional({ enum: DELIVERY_STATUSES })
-  @IsOptional()
+  @Optional()
   @IsIn(DELIVERY_STATUSES, { message: `must be one of ${DELIVERY_STATUSES.join(', ')}` })
   status?: DeliveryStatus;
 

@@ -76,7 +76,6 @@ export class DeliveryEngine implements OnModuleInit {
       loadForProbe: (endpointId) => this.deliveries.loadForProbe(endpointId),
       send: (endpoint, delivery) => this.send(endpoint, delivery),
       record: (record) => this.records.add(record),
-      pullForward: (endpointId) => this.deliveries.pullForward(endpointId, this.clock.now()),
       note: (...seen) => this.note(...seen),
       report: (error, endpointId) =>
         this.logger.warn({ err: error, endpointId }, 'deliveries to a receiver were broken off'),
@@ -186,7 +185,10 @@ export class DeliveryEngine implements OnModuleInit {
       return await this.sender.send(endpoint.url, message, await credentials);
     } catch (error) {
       if (!(error instanceof CannotOpen)) throw error;
-      this.logger.error({ err: error, endpointId: endpoint.id }, 'a receiver gets nothing: its secret cannot be read');
+      this.logger.error(
+        { err: error, endpointId: endpoint.id },
+        'a receiver gets nothing: its secret or its headers cannot be read',
+      );
       return { kind: 'failed', class: 'signing', durationMs: 0 };
     }
   }
@@ -195,7 +197,7 @@ export class DeliveryEngine implements OnModuleInit {
   private async recordSurely(records: readonly AttemptRecord[]): Promise<boolean[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const written = await this.deliveries.record(records, LEASE_MS);
+        const written = await this.deliveries.record(records, LEASE_MS, this.clock.now());
         for (const isWritten of written) if (!isWritten) workSignals.overtaken.tell({ record: 'delivery' });
         return written;
       } catch (error) {

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { run } from '../platform/database/statement.js';
+import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { groupBy } from '../platform/group-by.js';
 import type { Breaker } from './domain/breaker.js';
 import {
@@ -8,12 +10,12 @@ import {
   LOAD_FOR_PROBE,
   LOAD_OLDEST,
   LOAD_PARKED,
-  PULL_FORWARD,
   RECORD,
   RELEASE,
   RENEW,
 } from './delivery.statements.js';
 import type { DisabledReason, EndpointKind, SealedSecret } from './domain/endpoint.js';
+import { makePendingDue } from './waiting-deliveries.js';
 
 /** A receiver in hand: no other replica sends to it until the claim ends. */
 export interface ClaimedEndpoint {
@@ -57,6 +59,7 @@ export interface AttemptRecord {
   readonly isProbe: boolean;
   readonly breaker: Breaker;
   readonly disabledBecause: DisabledReason | null;
+  readonly pullsForward: boolean;
 }
 
 export interface LoadRequest {
@@ -75,6 +78,11 @@ export interface ClaimRequest {
   readonly afterId: string;
 }
 
+interface Hold {
+  readonly id: string;
+  readonly token: string;
+}
+
 interface ClaimRow {
   id: string;
   kind: EndpointKind;
@@ -91,7 +99,10 @@ interface ClaimRow {
 /** What the sending of webhooks reads and writes; prepared statements, because they run a thousand times a second. */
 @Injectable()
 export class DeliveryRepository {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
 
   /** Receivers with something to send that no replica works on; by the clock of the database, so that clocks need not agree. */
   async claimEndpoints({ now, limit, leaseMs, failing, afterId }: ClaimRequest): Promise<ClaimedEndpoint[]> {
@@ -123,13 +134,21 @@ export class DeliveryRepository {
     return oldest ?? null;
   }
 
-  /** @returns for each whether it was written: not when its receiver has passed to somebody else. */
-  async record(records: readonly AttemptRecord[], leaseMs: number): Promise<boolean[]> {
-    const rows = records.map((record, n) => ({ ...record, n }));
-    const held = await this.query<{ id: string; token: string }>('webhooks-record', RECORD, [
-      JSON.stringify(rows),
-      leaseMs / 1000,
-    ]);
+  /**
+   * That a receiver is back and that what waits for it is due now are written together: a crash in between would leave it waiting.
+   * @returns for each whether it was written: not when its receiver has passed to somebody else.
+   */
+  async record(records: readonly AttemptRecord[], leaseMs: number, now: Date): Promise<boolean[]> {
+    const values = [JSON.stringify(records.map((record, n) => ({ ...record, n }))), leaseMs / 1000];
+    const back = new Set(records.filter(({ pullsForward }) => pullsForward).map(({ endpointId }) => endpointId));
+    const held =
+      back.size === 0
+        ? await this.query<Hold>('webhooks-record', RECORD, values)
+        : await this.unitOfWork.run(async (tx) => {
+            const { rows } = await run<Hold>(tx, { name: 'webhooks-record', text: RECORD }, values);
+            for (const { id } of rows) if (back.has(id)) await makePendingDue(id, now, tx);
+            return rows;
+          });
     const tokens = new Map(held.map(({ id, token }) => [id, token]));
     return records.map(({ endpointId, token }) => tokens.get(endpointId) === token);
   }
@@ -142,11 +161,6 @@ export class DeliveryRepository {
 
   async release(held: readonly { id: string; token: string }[]): Promise<void> {
     await this.query('webhooks-release', RELEASE, [JSON.stringify(held)]);
-  }
-
-  /** The receiver is back: what waits for a later try is due now. */
-  async pullForward(endpointId: string, now: Date): Promise<void> {
-    await this.query('webhooks-pull', PULL_FORWARD, [endpointId, now]);
   }
 
   private async query<T extends object>(name: string, text: string, values: unknown[]): Promise<T[]> {

@@ -87,17 +87,24 @@ export const LOAD_OLDEST = `
 /** That the service itself has switched a receiver off stands in the audit trail like what people do. */
 const NOTE_DISABLED = `, noted AS (
     INSERT INTO audit_entries (at, team_id, actor, action, method, route, target, outcome, error_code, request_id, ip)
-    SELECT l.at, w.team_id, 'service', 'disableWebhook', '', '', w.id, 'accepted', l."disabledBecause", '', ''
+    SELECT l.at, w.team_id, 'service', 'disableWebhook', '', '', w.id, 'accepted', l."offBecause", '', ''
       FROM latest l JOIN held ON held.n = l.n JOIN webhook_endpoints w ON w.id = held.id
-     WHERE l."disabledBecause" IS NOT NULL)`;
+     WHERE l."offBecause" IS NOT NULL)`;
 
-/** Everything in one statement: the fence, the deliveries, the receivers, and what each try got. */
+/**
+ * Everything in one statement: the fence, the deliveries, the receivers, and what each try got. A receiver's state is that of its
+ * last try; but one that asked to be left alone in between has asked.
+ */
 export const RECORD = `
   WITH r AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (n int, "endpointId" text, token bigint, "deliveryId" text, state text, attempts int,
       "clientErrors" int, parked boolean, "nextAttemptAt" timestamptz, at timestamptz, status int, class text, "durationMs" int, bytes int,
       "isProbe" boolean, breaker jsonb, "disabledBecause" text)),
-  latest AS (SELECT DISTINCT ON ("endpointId", token) * FROM r ORDER BY "endpointId", token, n DESC),
+  latest AS (
+    SELECT DISTINCT ON ("endpointId", token) *, max("disabledBecause") OVER receivers AS "offBecause",
+           max(at) FILTER (WHERE class IS NULL) OVER receivers AS "succeededAt",
+           max(at) FILTER (WHERE class IS NOT NULL) OVER receivers AS "failedAt"
+      FROM r WINDOW receivers AS (PARTITION BY "endpointId", token) ORDER BY "endpointId", token, n DESC),
   held AS (
     SELECT w.id, l.token, l.n FROM webhook_endpoints w JOIN latest l ON l."endpointId" = w.id AND l.token = w.claim_token
      ORDER BY w.id FOR NO KEY UPDATE OF w),
@@ -107,11 +114,11 @@ export const RECORD = `
       next_probe_at = (l.breaker->>'nextProbeAt')::timestamptz,
       failed_probes = (l.breaker->>'failedProbes')::int,
       failing_since = (l.breaker->>'failingSince')::timestamptz,
-      last_success_at = CASE WHEN l.class IS NULL THEN l.at ELSE w.last_success_at END,
-      last_failure_at = CASE WHEN l.class IS NULL THEN w.last_failure_at ELSE l.at END,
-      state = CASE WHEN l."disabledBecause" IS NULL THEN w.state ELSE 'disabled' END,
-      disabled_reason = coalesce(l."disabledBecause", w.disabled_reason),
-      disabled_at = CASE WHEN l."disabledBecause" IS NULL THEN w.disabled_at ELSE l.at END,
+      last_success_at = coalesce(l."succeededAt", w.last_success_at),
+      last_failure_at = coalesce(l."failedAt", w.last_failure_at),
+      state = CASE WHEN l."offBecause" IS NULL THEN w.state ELSE 'disabled' END,
+      disabled_reason = coalesce(l."offBecause", w.disabled_reason),
+      disabled_at = CASE WHEN l."offBecause" IS NULL THEN w.disabled_at ELSE l."failedAt" END,
       claimed_until = clock_timestamp() + make_interval(secs => $2)
      FROM latest l JOIN held ON held.n = l.n WHERE w.id = held.id),
   done AS (
@@ -138,5 +145,21 @@ export const RENEW = `${HELD}
 export const RELEASE = `${HELD}
   UPDATE webhook_endpoints w SET claimed_until = NULL, claim_token = w.claim_token + 1 FROM held WHERE w.id = held.id`;
 
-export const PULL_FORWARD = `
-  UPDATE webhook_deliveries SET next_attempt_at = $2 WHERE endpoint_id = $1 AND state = 'pending' AND next_attempt_at > $2`;
+/** How many waiting deliveries one statement looks at: each must end well before the database ends it. */
+const PART = 5_000;
+
+/** A part of what waits at receiver $1, in the order of their age after ($3, $4, $5), becomes due at $2. Says where it ended when there may be more. */
+export const MAKE_DUE = `
+  WITH part AS (
+    SELECT id, created_at, sequence, next_attempt_at FROM webhook_deliveries
+     WHERE endpoint_id = $1 AND state = 'pending' AND (created_at, sequence, id) > ($3::timestamptz, $4::int, $5)
+     ORDER BY created_at, sequence, id LIMIT ${PART}),
+  due AS (
+    UPDATE webhook_deliveries d SET next_attempt_at = $2 FROM part
+     WHERE d.id = part.id AND d.state = 'pending' AND part.next_attempt_at > $2)
+  SELECT created_at AS "createdAt", sequence, id FROM part ORDER BY created_at, sequence, id OFFSET ${PART - 1}`;
+
+/** A part of what waits at receiver $1 is never sent. */
+export const CANCEL = `
+  UPDATE webhook_deliveries SET state = 'cancelled', next_attempt_at = NULL
+   WHERE state = 'pending' AND id IN (SELECT id FROM webhook_deliveries WHERE endpoint_id = $1 AND state = 'pending' LIMIT ${PART})`;

@@ -16,7 +16,6 @@ export interface Desk {
   send(endpoint: ClaimedEndpoint, delivery: DueDelivery): Promise<Outcome>;
   /** False when the receiver has passed to another replica. */
   record(record: AttemptRecord): Promise<boolean>;
-  pullForward(endpointId: string): Promise<void>;
   note(
     endpoint: ClaimedEndpoint,
     delivery: DueDelivery,
@@ -151,7 +150,7 @@ export class EndpointWorker {
     if (consequence.disabledBecause !== null) this.isStopped = true;
     this.desk.note(this.endpoint, delivery, consequence, outcome, isProbe);
     const recorded = this.record(delivery, consequence, outcome, isProbe, at);
-    return { consequence, recorded: consequence.pullsForward ? recorded.then(() => this.recover()) : recorded };
+    return { consequence, recorded: consequence.pullsForward ? recorded.then(() => this.beginRecovery()) : recorded };
   }
 
   private async record(
@@ -181,8 +180,8 @@ export class EndpointWorker {
     }
   }
 
-  private async recover(): Promise<void> {
-    await this.desk.pullForward(this.endpoint.id);
+  /** What waits for it is due now. */
+  private beginRecovery(): void {
     this.isRecovering = true;
     this.lines.mayHaveMore = true;
   }

@@ -29,7 +29,7 @@ export class EndpointsRepository {
 
   /** As {@link findForTeam}, and nobody else changes it until the transaction ends. */
   async lockForTeam(id: string, teamId: string, tx: Tx): Promise<Endpoint | null> {
-    await tx.$executeRaw`SELECT FROM webhook_endpoints WHERE id = ${id} FOR NO KEY UPDATE`;
+    await tx.$executeRaw`SELECT FROM webhook_endpoints WHERE id = ${id} AND team_id = ${teamId} FOR NO KEY UPDATE`;
     const row = await tx.webhookEndpoint.findFirst({ where: { id, teamId, ...NOT_DELETED } });
     return row && toEndpoint(row);
   }
@@ -52,20 +52,6 @@ export class EndpointsRepository {
   async update(endpoint: Endpoint, tx: Tx): Promise<void> {
     const data = { ...toRow(endpoint), claimedUntil: null, claimToken: { increment: 1 } };
     await tx.webhookEndpoint.update({ where: { id: endpoint.id }, data });
-  }
-
-  async cancelPending(endpointId: string, tx: Tx): Promise<void> {
-    await tx.webhookDelivery.updateMany({
-      where: { endpointId, state: 'pending' },
-      data: { state: 'cancelled', nextAttemptAt: null },
-    });
-  }
-
-  async makePendingDue(endpointId: string, now: Date, tx: Tx): Promise<void> {
-    await tx.webhookDelivery.updateMany({
-      where: { endpointId, state: 'pending', nextAttemptAt: { gt: now } },
-      data: { nextAttemptAt: now },
-    });
   }
 
   async wakeSenders(tx: Tx): Promise<void> {

@@ -1,14 +1,24 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
+import { Optional } from '../platform/http/optional.js';
+import { MAX_HEADERS, MAX_VALUE_LENGTH } from './domain/custom-headers.js';
 
-/** A plain object of texts; which names and values may be sent is for the rule of custom headers to say. */
+/** A plain object of texts, or absent; which names and values may be sent is for the rule of custom headers to say. */
 export function IsHeaders(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isHeaders',
-    validator: {
-      validate: isTexts,
-      defaultMessage: () => 'must be an object of texts',
-    },
-  });
+  return applyDecorators(
+    ApiPropertyOptional({
+      type: 'object',
+      additionalProperties: { type: 'string', maxLength: MAX_VALUE_LENGTH },
+      maxProperties: MAX_HEADERS,
+      example: { 'X-Gateway-Token': 'your-token' },
+    }),
+    Optional(),
+    ValidateBy({
+      name: 'isHeaders',
+      validator: { validate: isTexts, defaultMessage: () => 'must be an object of texts' },
+    }),
+  );
 }
 
 function isTexts(value: unknown): boolean {

@@ -17,6 +17,7 @@ import { sampleBody } from './domain/payload.js';
 import { makeSecret } from './domain/signature.js';
 import { EndpointsRepository } from './endpoints.repository.js';
 import { CannotOpen, SecretBox } from '../platform/secrets/secret-box.js';
+import { cancelPending, makePendingDue } from './waiting-deliveries.js';
 import { WebhookSender } from './webhook-sender.js';
 import { TooManyWebhooks, WebhookNotFound, WebhookOfInstances } from './webhooks.errors.js';
 
@@ -104,11 +105,11 @@ export class WebhooksService {
       const isOther = url !== undefined || wish.eventTypes !== undefined || wish.headers !== undefined;
       if (endpoint.kind === 'instance' && isOther) throw new WebhookOfInstances();
       const moved = { ...endpoint, url: url ?? endpoint.url, eventTypes: wish.eventTypes ?? endpoint.eventTypes };
-      const edited = { ...moved, headers: await this.headersAfter(wish, moved) };
+      const edited = { ...moved, headers: await this.headersAfter(wish, endpoint, moved.url) };
       if (wish.enabled === false) return endpoint.state === 'disabled' ? edited : switchedOff(edited, now);
       const isReset = url !== undefined || (wish.enabled === true && endpoint.state === 'disabled');
       if (!isReset) return edited;
-      await this.endpoints.makePendingDue(id, now, tx);
+      await makePendingDue(id, now, tx);
       return { ...(wish.enabled === true ? switchedOn(edited) : edited), breaker: CLOSED_BREAKER };
     });
   }
@@ -117,7 +118,7 @@ export class WebhooksService {
   async unsubscribe(id: string, caller: Caller): Promise<void> {
     await this.edit(id, caller, async (endpoint, _now, tx) => {
       if (endpoint.kind === 'instance') throw new WebhookOfInstances();
-      await this.endpoints.cancelPending(id, tx);
+      await cancelPending(id, tx);
       return { ...endpoint, state: 'deleted', secrets: [], headers: null };
     });
   }
@@ -169,11 +170,16 @@ export class WebhooksService {
     });
   }
 
-  /** What is kept goes to the new URL as well, if it may. */
-  private async headersAfter(wish: Partial<Subscription>, moved: Endpoint): Promise<SealedHeaders | null> {
-    if (wish.headers !== undefined) return this.sealedHeaders(wish.headers, moved.url, moved.id);
-    if (wish.url !== undefined) refuseHeaders(moved.headers?.names.map((name) => [name, ''] as const) ?? [], moved.url);
-    return moved.headers;
+  private async headersAfter(
+    wish: Partial<Subscription>,
+    before: Endpoint,
+    url: string,
+  ): Promise<SealedHeaders | null> {
+    if (wish.headers !== undefined) return this.sealedHeaders(wish.headers, url, before.id);
+    // Their values are shown to nobody, and so not to whoever answers at another address either.
+    if (before.headers !== null && new URL(url).origin !== new URL(before.url).origin)
+      throw new InvalidRequest('headers', 'must be given anew for a URL of another origin');
+    return before.headers;
   }
 
   private async sealedHeaders(wish: Subscription['headers'], url: string, id: string): Promise<SealedHeaders | null> {

@@ -59,6 +59,26 @@ describe('a receiver that refuses some events and takes the others', () => {
 
     expect(triesOf(wanted.id)).toBe(1);
   }, 60_000);
+
+  it('gets the others, also when they come after refused ones of the same instances', async () => {
+    const url = `${receiver.url}/behind`;
+    const instances = Array.from({ length: 5 }, (_, index) => `inst-behind-${index}`);
+    const refused: { id: string }[] = [];
+    for (const instance of instances)
+      refused.push(await replica.write(instance, { webhookUrl: url, type: 'instance.exited' }));
+    await eventually(async () => refused.every(({ id }) => triesOf(id) > 0));
+    const wanted: { id: string }[] = [];
+    for (const instance of instances)
+      wanted.push(await replica.write(instance, { webhookUrl: url, type: 'instance.ready' }));
+
+    const areThere = () => wanted.every(({ id }) => triesOf(id) > 0);
+    for (let round = 0; round < 40 && !areThere(); round += 1) {
+      clock.skip(5 * 60_000);
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+    }
+
+    expect(wanted.map(({ id }) => triesOf(id))).toEqual([1, 1, 1, 1, 1]);
+  }, 90_000);
 });
 
 describe('the look whether a receiver is back', () => {

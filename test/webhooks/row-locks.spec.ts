@@ -55,7 +55,7 @@ describe('statements that meet on the same rows', () => {
     const backwards = held.toReversed();
 
     await Promise.all([
-      inRounds(() => deliveries.record(records.slice(0, 200), LEASE_MS)),
+      inRounds(() => deliveries.record(records.slice(0, 200), LEASE_MS, new Date())),
       inRounds(() => deliveries.renew(backwards, LEASE_MS)),
       inRounds(() => deliveries.renew(held, LEASE_MS)),
     ]);
@@ -70,9 +70,9 @@ describe('statements that meet on the same rows', () => {
         .run((tx) => replica.get(DeliveriesRepository).redeliver({ teamId: TEAM }, new Date(), 10_000, tx));
 
     const [written] = await Promise.all([
-      inRounds(() => deliveries.record(records.slice(0, 200), LEASE_MS)).then(() => true),
+      inRounds(() => deliveries.record(records.slice(0, 200), LEASE_MS, new Date())).then(() => true),
       inRounds(again),
-      inRounds(() => deliveries.record(records.slice(200, 400), LEASE_MS)),
+      inRounds(() => deliveries.record(records.slice(200, 400), LEASE_MS, new Date())),
     ]);
 
     expect(written).toBe(true);
@@ -97,5 +97,6 @@ function aFailure(deliveryId: string, endpointId: string, token: string): Attemp
     isProbe: false,
     breaker: CLOSED_BREAKER,
     disabledBecause: null,
+    pullsForward: false,
   };
 }

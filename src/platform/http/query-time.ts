@@ -1,8 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Expose, Transform } from 'class-transformer';
-import { IsDate, IsOptional } from 'class-validator';
+import { IsDate } from 'class-validator';
 import { NO_INSTANT, toInstant } from './is-instant.js';
+import { Optional } from './optional.js';
 
 /** An instant in the query, in ISO 8601 with a time zone. */
 export function QueryTime(): PropertyDecorator {
@@ -10,7 +11,7 @@ export function QueryTime(): PropertyDecorator {
     Expose(),
     Transform(({ value }: { value: unknown }) => toDate(value)),
     IsDate({ message: NO_INSTANT }),
-    IsOptional(),
+    Optional(),
     ApiPropertyOptional({ type: String, format: 'date-time' }),
   );
 }

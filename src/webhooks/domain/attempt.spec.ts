@@ -41,4 +41,27 @@ describe('what a try means for its receiver', () => {
 
     expect(consequence).toMatchObject({ attempts: 3, breaker: { failedProbes: 1 } });
   });
+
+  it('lets the next ones pass an event that was refused three times, probes included', () => {
+    const second = judgeAttempt({ ...FRESH, attempts: 1, clientErrors: 1 }, OPEN, true, answered(422), NOW, 0.5);
+    const third = judgeAttempt({ ...FRESH, attempts: 1, clientErrors: 2 }, OPEN, true, answered(422), NOW, 0.5);
+
+    expect(second).toMatchObject({ state: 'pending', attempts: 1, clientErrors: 2, parked: false });
+    expect(third).toMatchObject({ state: 'pending', attempts: 1, clientErrors: 3, parked: true });
+  });
+
+  it.each([500, 429])('does not take a probe’s %d for a refusal of the event', (status) => {
+    const consequence = judgeAttempt({ ...FRESH, clientErrors: 2 }, OPEN, true, answered(status), NOW, 0.5);
+
+    expect(consequence).toMatchObject({ clientErrors: 2, parked: false });
+  });
+
+  it('does not look again before the time that the receiver has asked for', () => {
+    const before: Breaker = { ...CLOSED_BREAKER, failuresInRow: 4, failingSince: NOW };
+    const throttled: Outcome = { kind: 'answered', status: 429, retryAfter: '3600', bytes: 0, durationMs: 1 };
+
+    const { breaker } = judgeAttempt(FRESH, before, false, throttled, NOW, 0.5);
+
+    expect(breaker.nextProbeAt).toEqual(new Date(NOW.getTime() + 3_600_000));
+  });
 });

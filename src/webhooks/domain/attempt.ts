@@ -3,7 +3,7 @@ import type { Breaker } from './breaker.js';
 import { afterFailure, afterSuccess, isToBeDisabled } from './breaker.js';
 import type { DisabledReason } from './endpoint.js';
 import type { Outcome } from './outcome.js';
-import { decideAfterAttempt } from './retry-schedule.js';
+import { decideAfterAttempt, wishedWaitMs } from './retry-schedule.js';
 
 export interface Tried {
   readonly attempts: number;
@@ -47,12 +47,17 @@ export function judgeAttempt(
   }
   // A receiver that has refused this event often enough is not down for refusing it once more.
   const isOldRefusal = parked && !isProbe && verdict.because === 'client-error';
-  const failed = isOldRefusal ? breaker : afterFailure(breaker, isProbe ? 'probe' : 'send', now);
+  const failed = isOldRefusal
+    ? breaker
+    : afterFailure(breaker, isProbe ? 'probe' : 'send', now, wishedWaitMs(outcome, now));
   const facts = { because: verdict.because, breaker: failed, pullsForward: false };
   const disabledBecause = isToBeDisabled(failed, now) ? 'failing' : null;
+  const refusals = clientErrors + (verdict.because === 'client-error' ? 1 : 0);
   switch (verdict.kind) {
-    case 'wait-for-breaker':
-      return { ...facts, ...tried, state: 'pending', disabledBecause };
+    case 'wait-for-breaker': {
+      const isParked = parked || verdict.letsOthersPass;
+      return { ...facts, ...tried, state: 'pending', clientErrors: refusals, parked: isParked, disabledBecause };
+    }
     case 'exhausted':
       return { ...facts, state: 'failed', attempts: tries, clientErrors, parked, nextAttemptAt: null, disabledBecause };
     case 'disable-endpoint':
@@ -65,7 +70,6 @@ export function judgeAttempt(
         disabledBecause: 'gone',
       };
     case 'retry': {
-      const refusals = clientErrors + (verdict.because === 'client-error' ? 1 : 0);
       const waiting = { state: 'pending', attempts: tries, nextAttemptAt: verdict.at } as const;
       return {
         ...facts,

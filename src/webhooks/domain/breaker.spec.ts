@@ -55,6 +55,24 @@ describe('the breaker of an endpoint', () => {
     expect(after.failuresInRow).toBe(6);
   });
 
+  it.each([
+    [10, 30],
+    [600, 600],
+    [3_600, 3_600],
+    [86_400, 3_600],
+  ])('heeds a wish to be left alone for %d s by waiting %d s', (wishedS, waitS) => {
+    const open = afterFailure(failing(4), 'send', NOW, wishedS * 1000);
+
+    expect(open.nextProbeAt).toEqual(later(waitS * 1000));
+  });
+
+  it('puts the probe off when a try that was under way as it opened brings such a wish', () => {
+    const open = afterFailure(failing(5), 'send', later(1_000), 3_600_000);
+
+    expect(open.nextProbeAt).toEqual(later(3_601_000));
+    expect(afterFailure(open, 'send', later(2_000), 60_000).nextProbeAt).toEqual(open.nextProbeAt);
+  });
+
   it('pulls waiting deliveries forward at the first success after an outage, not after a single refusal', () => {
     expect(afterSuccess(failing(5))).toEqual({ breaker: CLOSED_BREAKER, pullsForward: true });
     expect(afterSuccess(failing(4)).pullsForward).toBe(false);

@@ -1,3 +1,5 @@
+import { heeding } from './retry-schedule.js';
+
 /** One endpoint's recent luck; stored with the endpoint, so every replica sees the same. */
 export interface Breaker {
   failuresInRow: number;
@@ -34,15 +36,26 @@ export function afterSuccess(breaker: Breaker): Recovery {
   return { breaker: CLOSED_BREAKER, pullsForward: breaker.nextProbeAt !== null };
 }
 
-export function afterFailure(breaker: Breaker, passage: 'send' | 'probe', now: Date): Breaker {
+/** @param wishedMs how long the receiver asks to be left alone, if it does */
+export function afterFailure(
+  breaker: Breaker,
+  passage: 'send' | 'probe',
+  now: Date,
+  wishedMs: number | null = null,
+): Breaker {
   const counted = { ...breaker, failuresInRow: breaker.failuresInRow + 1, failingSince: breaker.failingSince ?? now };
   if (!breaker.nextProbeAt) {
-    return counted.failuresInRow < FAILURES_UNTIL_OPEN ? counted : { ...counted, nextProbeAt: nextProbeAt(0, now) };
+    return counted.failuresInRow < FAILURES_UNTIL_OPEN
+      ? counted
+      : { ...counted, nextProbeAt: nextProbeAt(0, now, wishedMs) };
   }
-  // A try that was under way when the breaker opened says nothing about the next probe.
-  if (passage === 'send') return counted;
+  // A try that was under way when the breaker opened says nothing about the next probe, unless it asks for patience.
+  if (passage === 'send') {
+    const wished = wishedMs === null ? breaker.nextProbeAt : nextProbeAt(breaker.failedProbes, now, wishedMs);
+    return { ...counted, nextProbeAt: wished > breaker.nextProbeAt ? wished : breaker.nextProbeAt };
+  }
   const failedProbes = breaker.failedProbes + 1;
-  return { ...counted, failedProbes, nextProbeAt: nextProbeAt(failedProbes, now) };
+  return { ...counted, failedProbes, nextProbeAt: nextProbeAt(failedProbes, now, wishedMs) };
 }
 
 /** Not one success for five days: the endpoint is switched off and its events are held. */
@@ -50,7 +63,7 @@ export function isToBeDisabled(breaker: Breaker, now: Date): boolean {
   return breaker.failingSince !== null && now.getTime() - breaker.failingSince.getTime() >= DISABLE_AFTER_MS;
 }
 
-function nextProbeAt(failedProbes: number, now: Date): Date {
+function nextProbeAt(failedProbes: number, now: Date, wishedMs: number | null): Date {
   const waitMs = Math.min(FIRST_PROBE_AFTER_MS * 2 ** Math.min(failedProbes, 10), PROBE_AT_LEAST_EVERY_MS);
-  return new Date(now.getTime() + waitMs);
+  return new Date(now.getTime() + heeding(wishedMs, waitMs));
 }

@@ -16,8 +16,8 @@ export interface HeaderRules {
 /** Names and values as they were given, in their order. */
 export type CustomHeaders = ReadonlyArray<readonly [string, string]>;
 
-const MAX_HEADERS = 20;
-const MAX_VALUE_LENGTH = 4096;
+export const MAX_HEADERS = 20;
+export const MAX_VALUE_LENGTH = 4096;
 
 /** They frame the message or choose the peer, which is the HTTP client's business alone. */
 const FRAMING = new Set([

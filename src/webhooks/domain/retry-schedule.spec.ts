@@ -56,6 +56,7 @@ describe('decideAfterAttempt', () => {
     expect(after(answered(500), { tries: MAX_TRIES, isProbe: true })).toEqual({
       kind: 'wait-for-breaker',
       because: 'server-error',
+      letsOthersPass: false,
     });
   });
 

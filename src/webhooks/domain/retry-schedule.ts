@@ -40,7 +40,7 @@ export type AfterAttempt =
   | { kind: 'delivered' }
   | { kind: 'retry'; at: Date; because: AttemptFailure; letsOthersPass: boolean }
   /** The try does not count: the delivery waits until the breaker lets it go again. */
-  | { kind: 'wait-for-breaker'; because: AttemptFailure }
+  | { kind: 'wait-for-breaker'; because: AttemptFailure; letsOthersPass: boolean }
   | { kind: 'exhausted'; because: AttemptFailure }
   | { kind: 'disable-endpoint'; because: 'gone' };
 
@@ -50,10 +50,10 @@ export function decideAfterAttempt(facts: AttemptFacts, now: Date, chance: numbe
   if (outcome.kind === 'answered' && outcome.status >= 200 && outcome.status <= 299) return { kind: 'delivered' };
   if (outcome.kind === 'answered' && outcome.status === 410) return { kind: 'disable-endpoint', because: 'gone' };
   const because = classifyFailure(outcome);
-  if (facts.isProbe) return { kind: 'wait-for-breaker', because };
-  if (facts.tries >= MAX_TRIES) return { kind: 'exhausted', because };
   const clientErrors = facts.earlierClientErrors + (because === 'client-error' ? 1 : 0);
   const letsOthersPass = clientErrors >= CLIENT_ERRORS_UNTIL_PARKED;
+  if (facts.isProbe) return { kind: 'wait-for-breaker', because, letsOthersPass };
+  if (facts.tries >= MAX_TRIES) return { kind: 'exhausted', because };
   return { kind: 'retry', at: nextTryAt(facts, now, chance), because, letsOthersPass };
 }
 
@@ -80,15 +80,18 @@ export function classifyFailure(outcome: Outcome): AttemptFailure {
   return outcome.status >= 400 ? 'client-error' : 'redirected';
 }
 
-function nextTryAt(facts: AttemptFacts, now: Date, chance: number): Date {
-  const waitMs = waitBeforeTryMs(facts.tries + 1, chance);
-  const wishedMs = wishedWaitMs(facts.outcome, now);
-  // A receiver may ask for patience, but not park a delivery for ever, nor hurry us.
-  const clampedMs = wishedMs === null ? waitMs : Math.min(Math.max(wishedMs, waitMs), Math.max(2 * waitMs, HOUR));
-  return new Date(now.getTime() + clampedMs);
+/** A receiver may ask for patience, but not park a delivery for ever, nor hurry us. */
+export function heeding(wishedMs: number | null, waitMs: number): number {
+  return wishedMs === null ? waitMs : Math.min(Math.max(wishedMs, waitMs), Math.max(2 * waitMs, HOUR));
 }
 
-function wishedWaitMs(outcome: Outcome, now: Date): number | null {
+function nextTryAt(facts: AttemptFacts, now: Date, chance: number): Date {
+  const waitMs = waitBeforeTryMs(facts.tries + 1, chance);
+  return new Date(now.getTime() + heeding(wishedWaitMs(facts.outcome, now), waitMs));
+}
+
+/** What the answer's Retry-After asks for; null when it asks for nothing. */
+export function wishedWaitMs(outcome: Outcome, now: Date): number | null {
   if (outcome.kind !== 'answered' || outcome.retryAfter === undefined) return null;
   return outcome.status === 429 || outcome.status === 503 ? parseRetryAfterMs(outcome.retryAfter, now) : null;
 }
