@@ -1,7 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { Clock } from '../platform/clock.js';
-import { UnitOfWork } from '../platform/database/unit-of-work.js';
 import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { type Caller, CurrentCaller } from '../platform/http/caller.js';
 import { ApiErrors } from '../platform/http/openapi.js';
@@ -14,20 +12,15 @@ import {
   toAttemptDto,
   toDeliveryDto,
   toDeliveryFilter,
+  toPlace,
+  toRedeliveryAccepted,
 } from './deliveries.dto.js';
-import { DeliveriesRepository, type DeliveryFilter } from './deliveries.repository.js';
-import { DeliveryNotFound } from './webhooks.errors.js';
-
-const AT_ONCE = 10_000;
+import { DeliveriesService } from './deliveries.service.js';
 
 @ApiTags('webhooks')
 @Controller('api/webhooks/deliveries')
 export class DeliveriesController {
-  constructor(
-    private readonly deliveries: DeliveriesRepository,
-    private readonly unitOfWork: UnitOfWork,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly deliveries: DeliveriesService) {}
 
   /** What was, or is to be, sent to receivers, the newest first. */
   @Get()
@@ -38,10 +31,8 @@ export class DeliveriesController {
     @Query() query: ListDeliveriesQuery,
     @CurrentCaller() caller: Caller,
   ): Promise<DeliveryList> {
-    const { limit, offset } = query;
-    const filter = toDeliveryFilter(query, caller.teamId);
-    const found = await this.deliveries.list(filter, { limit: limit + 1, offset });
-    return { deliveries: found.slice(0, limit).map(toDeliveryDto), hasMore: found.length > limit };
+    const { deliveries, hasMore } = await this.deliveries.list(toDeliveryFilter(query, caller.teamId), query);
+    return { deliveries: deliveries.map(toDeliveryDto), hasMore };
   }
 
   /** One delivery, and what each try got. */
@@ -53,13 +44,11 @@ export class DeliveriesController {
     @Param('deliveryId') deliveryId: string,
     @CurrentCaller() caller: Caller,
   ): Promise<DeliveryDetails> {
-    const delivery = await this.deliveries.find(deliveryId, caller.teamId);
-    if (delivery === null) throw new DeliveryNotFound();
-    const tries = await this.deliveries.attemptsOf(delivery.id);
+    const { delivery, tries } = await this.deliveries.get(deliveryId, caller.teamId);
     return { ...toDeliveryDto(delivery), tries: tries.map(toAttemptDto) };
   }
 
-  /** Send all deliveries that match again, the oldest first, each instance's in their order. */
+  /** Send all deliveries that match again; at least one condition must be given. They go the oldest first, each instance's in their order. */
   @Post('redeliver')
   @RequireScope('webhooks:write')
   @HttpCode(202)
@@ -67,8 +56,7 @@ export class DeliveriesController {
   @ApiErrors(400, 413, 415)
   async redeliverWebhooks(@Body() wish: RedeliverDto, @CurrentCaller() caller: Caller): Promise<RedeliveryAccepted> {
     const filter = toDeliveryFilter(wish, caller.teamId);
-    const count = await this.redeliver(filter, AT_ONCE);
-    return { count, hasMore: count === AT_ONCE };
+    return toRedeliveryAccepted(await this.deliveries.redeliverAll(filter, toPlace(wish)));
   }
 
   /** Send one delivery again, whatever became of it. */
@@ -81,14 +69,7 @@ export class DeliveriesController {
     @Param('deliveryId') deliveryId: string,
     @CurrentCaller() caller: Caller,
   ): Promise<RedeliveryAccepted> {
-    const filter = { teamId: caller.teamId, id: deliveryId };
-    const count = await this.redeliver(filter, 1);
-    if (count === 0) throw new DeliveryNotFound();
-    return { count, hasMore: false };
-  }
-
-  private redeliver(filter: DeliveryFilter & { id?: string }, limit: number): Promise<number> {
-    const now = this.clock.now();
-    return this.unitOfWork.run((tx) => this.deliveries.redeliver(filter, now, limit, tx));
+    await this.deliveries.redeliverOne(deliveryId, caller.teamId);
+    return toRedeliveryAccepted({ count: 1, next: null });
   }
 }

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsString, MaxLength } from 'class-validator';
+import { InvalidRequest } from '../platform/app-error.js';
 import { Optional } from '../platform/http/optional.js';
 import { QueryInt } from '../platform/http/query-int.js';
 import { QueryTime } from '../platform/http/query-time.js';
@@ -10,9 +11,11 @@ import {
   type DeliveryFilter,
   type DeliveryStatus,
 } from './deliveries.repository.js';
+import type { Redelivered } from './deliveries.service.js';
+import { type DeliveryPlace, encodePlace, parsePlace } from './domain/delivery-place.js';
 
 /** Which deliveries; every condition that is given must hold. */
-export class RedeliverDto {
+class DeliveryConditions {
   @ApiPropertyOptional({ maxLength: 64, example: 'whe_01HM5Z3V8Q4J7K2N9P6R1T0W5X' })
   @Optional()
   @IsString()
@@ -39,7 +42,16 @@ export class RedeliverDto {
   to?: Date;
 }
 
-export class ListDeliveriesQuery extends RedeliverDto {
+export class RedeliverDto extends DeliveryConditions {
+  /** The `next` of an earlier answer: go on behind what that call has sent again. */
+  @ApiPropertyOptional({ maxLength: 64, example: '1700000000000.dlv_5f2b9c7e1a4d8063b7c2e9f01d3a4b5c' })
+  @Optional()
+  @IsString()
+  @MaxLength(64)
+  after?: string;
+}
+
+export class ListDeliveriesQuery extends DeliveryConditions {
   @QueryInt({ min: 1, max: 100, default: 50, description: 'How many to return at most' })
   limit!: number;
 
@@ -134,14 +146,30 @@ export class RedeliveryAccepted {
   @ApiProperty({ type: 'integer', example: 12 })
   count!: number;
 
-  /** There were more than one call takes: ask again. */
+  /** There were more than one call takes: ask again, with `after`. */
   @ApiProperty()
   hasMore!: boolean;
+
+  /** What to give as `after` to go on; null when there is nothing left. */
+  @ApiProperty({ type: String, nullable: true, example: null })
+  next!: string | null;
 }
 
-export function toDeliveryFilter(query: RedeliverDto, teamId: string): DeliveryFilter {
+export function toDeliveryFilter(query: DeliveryConditions, teamId: string): DeliveryFilter {
   const { webhookId, instanceId, status, from, to } = query;
   return { teamId, webhookId, instanceId, status, from, to };
+}
+
+/** @throws InvalidRequest */
+export function toPlace({ after }: RedeliverDto): DeliveryPlace | null {
+  if (after === undefined) return null;
+  const place = parsePlace(after);
+  if (place === null) throw new InvalidRequest('after', 'must be the next of an earlier answer');
+  return place;
+}
+
+export function toRedeliveryAccepted({ count, next }: Redelivered): RedeliveryAccepted {
+  return { count, hasMore: next !== null, next: next && encodePlace(next) };
 }
 
 export function toDeliveryDto(delivery: Delivery): DeliveryDto {

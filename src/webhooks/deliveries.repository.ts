@@ -3,6 +3,7 @@ import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import type { Page } from '../platform/http/pagination.js';
+import type { DeliveryPlace } from './domain/delivery-place.js';
 
 /** `held`: pending at a receiver that is switched off. */
 export type DeliveryStatus = 'pending' | 'held' | 'delivered' | 'failed' | 'expired' | 'cancelled';
@@ -22,6 +23,12 @@ export interface DeliveryFilter {
   readonly status?: DeliveryStatus | undefined;
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
+}
+
+/** Some of those that a filter finds. */
+export interface DeliveryChoice extends DeliveryFilter {
+  readonly id?: string;
+  readonly after?: DeliveryPlace | null;
 }
 
 export interface Delivery {
@@ -90,24 +97,37 @@ export class DeliveriesRepository {
 
   /**
    * Puts deliveries back into their instances' lines with all their tries; the oldest first when there are more than `limit`.
-   * What still waits becomes due at once. @returns how many.
+   * What still waits becomes due at once. @returns how many, and the place of the last one.
    */
-  async redeliver(filter: DeliveryFilter & { id?: string }, now: Date, limit: number, tx: Tx): Promise<number> {
+  async redeliver(
+    filter: DeliveryChoice,
+    now: Date,
+    limit: number,
+    tx: Tx,
+  ): Promise<{ count: number; last: DeliveryPlace | null }> {
     await this.lockReceivers(filter, tx);
     const one = filter.id === undefined ? Prisma.empty : Prisma.sql`AND d.id = ${filter.id}`;
-    const count = await tx.$executeRaw`
-      UPDATE webhook_deliveries t
-         SET state = 'pending', attempts = 0, client_errors = 0, parked = false, next_attempt_at = ${now}, delivered_at = NULL
-        FROM (SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-               WHERE ${matches(filter)} ${one} AND w.state <> 'deleted'
-               ORDER BY d.created_at, d.id LIMIT ${limit} FOR UPDATE OF d) chosen
-       WHERE t.id = chosen.id`;
+    const { after } = filter;
+    const later = after ? Prisma.sql`AND (d.created_at, d.id) > (${after.createdAt}, ${after.id})` : Prisma.empty;
+    const [again] = await tx.$queryRaw<{ count: number; createdAt: Date | null; id: string | null }[]>`
+      WITH chosen AS (
+        SELECT d.id, d.created_at FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
+         WHERE ${matches(filter)} ${one} ${later} AND w.state <> 'deleted'
+         ORDER BY d.created_at, d.id LIMIT ${limit} FOR UPDATE OF d),
+      again AS (
+        UPDATE webhook_deliveries t
+           SET state = 'pending', attempts = 0, client_errors = 0, parked = false, next_attempt_at = ${now}, delivered_at = NULL
+          FROM chosen WHERE t.id = chosen.id)
+      SELECT last.*, (SELECT count(*)::int FROM chosen) AS count FROM (SELECT) one
+        LEFT JOIN LATERAL (
+          SELECT created_at AS "createdAt", id FROM chosen ORDER BY created_at DESC, id DESC LIMIT 1) last ON true`;
     await tx.$executeRaw`SELECT pg_notify('events', '')`;
-    return count;
+    const { count = 0, createdAt = null, id = null } = again ?? {};
+    return { count, last: createdAt === null || id === null ? null : { createdAt, id } };
   }
 
   /** Whoever notes what a try got locks the receiver before its deliveries; so does whoever changes many of them. */
-  private async lockReceivers({ teamId, webhookId, id }: DeliveryFilter & { id?: string }, tx: Tx): Promise<void> {
+  private async lockReceivers({ teamId, webhookId, id }: DeliveryChoice, tx: Tx): Promise<void> {
     const [one, theirs] = [
       webhookId === undefined ? Prisma.empty : Prisma.sql`AND id = ${webhookId}`,
       id === undefined

@@ -8,13 +8,18 @@ import type { Tx } from '../platform/database/unit-of-work.js';
 export class LogRetentionRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** What a switched-off receiver has not fetched in time. @returns how many. */
+  /**
+   * What a switched-off receiver has not fetched in time, and what was written while its receiver was being deleted.
+   * @returns how many.
+   */
   async expireHeld(before: Date, limit: number): Promise<number> {
     return this.prisma.$executeRaw`
-      UPDATE webhook_deliveries SET state = 'expired', next_attempt_at = NULL
-       WHERE state = 'pending' AND id IN (
-         SELECT d.id FROM webhook_endpoints w JOIN webhook_deliveries d ON d.endpoint_id = w.id
-          WHERE w.state = 'disabled' AND d.state = 'pending' AND d.created_at < ${before} LIMIT ${limit})`;
+      UPDATE webhook_deliveries t SET state = over.state, next_attempt_at = NULL
+        FROM (SELECT d.id, CASE WHEN w.state = 'deleted' THEN 'cancelled' ELSE 'expired' END AS state
+                FROM webhook_endpoints w JOIN webhook_deliveries d ON d.endpoint_id = w.id
+               WHERE d.state = 'pending' AND (w.state = 'deleted' OR (w.state = 'disabled' AND d.created_at < ${before}))
+               LIMIT ${limit}) over
+       WHERE t.id = over.id AND t.state = 'pending'`;
   }
 
   /** Takes their deliveries along. Readers who were not yet past them are told by the mark. @returns how many. */

@@ -4,6 +4,7 @@ import { Settings } from '../platform/config.js';
 import { AddressGuard } from './address-guard.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesRepository } from './deliveries.repository.js';
+import { DeliveriesService } from './deliveries.service.js';
 import { DeliveryEngine } from './delivery-engine.js';
 import { DeliveryRepository } from './delivery.repository.js';
 import { Dialler, TcpDialler } from './dialler.js';
@@ -51,6 +52,7 @@ function policyOf(settings: Settings) {
       useFactory: (guard: AddressGuard, dialler: Dialler) => new GuardedHttp(guard, dialler),
     },
     DeliveriesRepository,
+    DeliveriesService,
     DeliveryEngine,
     DeliveryRepository,
     EndpointsRepository,
