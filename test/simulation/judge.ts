@@ -216,6 +216,8 @@ export class Judge implements CallWitness {
     if (after.phase === 'deleted') this.checkDeleted(after);
     if (after.phase === 'failed') this.checkFailed(before, after);
     if (before.phase === 'running' && after.phase === 'exited') this.checkLost(before);
+    if (before.phase === 'running' && after.phase === 'provisioning' && before.noticePlacementId === null)
+      this.report(`${after.id} gave its machine up though nobody announced its end`);
     if (after.phase === 'restarting') this.startsBefore.set(after.id, this.startsOf(after));
     if (before.phase === 'restarting' && after.phase === 'running') this.checkRestarted(before, after);
   }
