@@ -148,7 +148,8 @@ function toBody({ type, migration, reclaim }: EventDraft, instance: Instance, oc
     instance: {
       id,
       name,
-      status: statusOf(phase),
+      // Also where a successor takes over in the same moment: that the machine is gone is what is told.
+      status: type === 'instance.exited' ? 'exited' : statusOf(phase),
       connectionDetails: connection && {
         ...(connection.ssh === null ? {} : { ssh: connection.ssh }),
         ...(connection.jupyter === null ? {} : { jupyter: connection.jupyter }),
