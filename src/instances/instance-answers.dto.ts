@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { entityTag } from '../platform/http/entity-tag.js';
-import { type Connection, type InstanceStatus, STATUSES, statusOf } from './domain/instance.js';
+import { type Connection, type InstanceStatus, STATUSES, statusOf, waysInOf } from './domain/instance.js';
 import type { Page } from './domain/instance-filter.js';
 import type { InstanceGlance, InstanceView, MachineView } from './domain/instance-view.js';
 import { ReadinessDto } from './instances.dto.js';
@@ -186,7 +186,8 @@ export function instanceTag({ version }: InstanceView, machine: MachineView | nu
 
 /** An allow-list: nothing that upstream shows (environment values, credentials of registries) passes through by itself. */
 export function toInstanceDetails(instance: InstanceView, machine: MachineView | null): InstanceDetails {
-  const { connection, reasonCode, reasonMessage, nextCheckAt, webhookUrl, readiness } = instance;
+  const { reasonCode, reasonMessage, nextCheckAt, webhookUrl, readiness } = instance;
+  const connection = waysInOf(instance);
   return {
     ...toInstanceSummary(instance),
     ...(machine && { region: machine.region, machine: toMachineDto(machine) }),

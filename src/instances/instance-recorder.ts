@@ -9,7 +9,7 @@ import { workSignals } from '../platform/telemetry/work-signals.js';
 import { webhookBody } from '../webhooks/domain/payload.js';
 import { Outbox } from '../webhooks/outbox.js';
 import type { Change, EventDraft } from './domain/change.js';
-import { type Instance, isMigrations, machineDeadlineOf, statusOf } from './domain/instance.js';
+import { type Instance, isMigrations, machineDeadlineOf, statusOf, waysInOf } from './domain/instance.js';
 import type { Placement } from './domain/placement.js';
 import { InstanceMemory } from './instance-memory.js';
 import { migrateInstance, reconcileInstance, retirePlacement } from './instances.jobs.js';
@@ -151,7 +151,8 @@ function endsRecovery(before: Instance, after: Instance): boolean {
 
 function toBody({ type, migration, reclaim }: EventDraft, instance: Instance, occurredAt: Date): string | null {
   if (!isNotified(type)) return null;
-  const { id, name, phase, connection, reasonCode, reasonMessage } = instance;
+  const { id, name, phase, reasonCode, reasonMessage } = instance;
+  const connection = waysInOf(instance);
   const tellsError = type === 'instance.failed' || type === 'instance.migration_failed';
   return webhookBody({
     type,
@@ -159,7 +160,8 @@ function toBody({ type, migration, reclaim }: EventDraft, instance: Instance, oc
     instance: {
       id,
       name,
-      status: statusOf(phase),
+      // Also where a successor takes over in the same moment: that the machine is gone is what is told.
+      status: type === 'instance.exited' ? 'exited' : statusOf(phase),
       connectionDetails: connection && {
         ...(connection.ssh === null ? {} : { ssh: connection.ssh }),
         ...(connection.jupyter === null ? {} : { jupyter: connection.jupyter }),

@@ -96,7 +96,14 @@ export class Handover {
         : retire(successor, reason.code, now);
     await this.recorder.record({
       before: instance,
-      after: { ...instance, successorPlacementId: null, nextCheckAt, updatedAt: now },
+      after: {
+        ...instance,
+        successorPlacementId: null,
+        // The notice was withdrawn while the successor was coming up: no other one is wanted.
+        replaceBy: instance.noticePlacementId === null ? null : instance.replaceBy,
+        nextCheckAt,
+        updatedAt: now,
+      },
       placements: [left],
       event: { type: 'instance.decided', actor: 'service', data: { decision: 'drop-successor', because: reason.code } },
     });

@@ -22,6 +22,8 @@ import {
   lost,
   progressed,
   requeued,
+  restartFailed,
+  restartFollowed,
   stopped,
   stoppedAgain,
   yielded,
@@ -29,7 +31,7 @@ import {
 import { decideStep, type Facts, type Step } from './domain/decide-step.js';
 import { type Limits, limitsOf } from './domain/limits.js';
 import { buyingEndsAt } from './domain/purchase-times.js';
-import type { Reason } from './domain/reason.js';
+import { type Reason, RESTART_UNCONFIRMED } from './domain/reason.js';
 import { MachineBuyer } from './machine-buyer.js';
 import { Handover } from './handover.js';
 import { MachineOperator } from './machine-operator.js';
@@ -127,6 +129,10 @@ export class InstanceReconciler {
         return this.record(lost(instance, step.reason, now));
       case 'requeue':
         return this.requeue(instance, step.placement, step.reason, now);
+      case 'give-up-restart':
+        return this.record(restartFailed(instance, RESTART_UNCONFIRMED, now, this.limits));
+      case 'follow-restart':
+        return this.record(restartFollowed(instance, now, this.limits));
       case 'fail':
         return this.record(failed(instance, placements, step.reason, now));
       case 'finish-delete':

@@ -124,11 +124,10 @@ export class MachineObserver {
     const { changed, missing } = comparison;
     const completedAt = this.clock.now();
     return this.unitOfWork.run(async (tx) => {
-      if (
-        listing.complete &&
-        !(await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx))
-      )
-        return false;
+      const isMine = listing.complete
+        ? await this.sweeps.claimListing(lease, startedAt, completedAt, listing.machines.length, tx)
+        : await this.sweeps.holdsLease(lease, tx);
+      if (!isMine) return false;
       // Instances before placements, as everybody locks them.
       for (const batch of batches(instancesOf(comparison))) await this.instances.makeDue(batch, completedAt, tx);
       for (const batch of batches(changed)) await this.sweeps.writeSightings(batch, startedAt, tx);

@@ -1,23 +1,45 @@
-import { Injectable } from '@nestjs/common';
-import type { Action, Instance } from '../instances/domain/instance.js';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Action, Connection, Instance } from '../instances/domain/instance.js';
 import type { Placement } from '../instances/domain/placement.js';
 import type { Change } from '../instances/domain/change.js';
 import { InstanceRecorder } from '../instances/instance-recorder.js';
-import { type MachineDetails, NovitaClient } from '../novita/novita-client.js';
+import { type MachineDetails, type MachineStatus, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, addSeconds, Clock, earliest } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
-import { failed, lost, probing, ready, requeued, startRefused } from './domain/changes.js';
+import { failed, lost, probing, ready, requeued, restartFailed, startRefused } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
+import { hasNewWaysIn, isRestartAwaited } from './domain/evidence.js';
 import { type Limits, limitsOf } from './domain/limits.js';
-import { isPassing, minutes, type Reason, reasonOfNoOffer, reasonOfRefusal } from './domain/reason.js';
-import { ReadinessProbe } from './readiness-probe.js';
+import {
+  isPassing,
+  minutes,
+  type Reason,
+  reasonOfNoOffer,
+  reasonOfRefusal,
+  reasonOfRefusedRestart,
+} from './domain/reason.js';
+import { type ProbeAnswer, ReadinessProbe } from './readiness-probe.js';
 
 /** How much longer than a call may last its row is left alone by everybody else. */
 const LEASE_MARGIN_MS = 2000;
 const RETRY_PAUSE_MS = 2000;
 const NO_ENDPOINTS = 'The machine runs, but its endpoints were not reported';
 const NOT_AS_LISTED = "The machine is listed as running, but the provider's own record of it did not say so";
+
+const NOT_EXAMINED = 'The machine runs, but what the provider says of it could not be used';
+/** What a machine passes through on its way from running to running. */
+const IN_A_RESTART: readonly MachineStatus[] = ['restarting', 'stopping', 'exited', 'starting'];
+
+/** What the provider's own record of a machine, and the application inside, say to how far it is. */
+type Finding =
+  | { readonly kind: 'unreadable' }
+  /** Nothing shows that it was restarted. */
+  | { readonly kind: 'as-before' }
+  | { readonly kind: 'restarts' }
+  | { readonly kind: 'incomplete'; readonly problem: string }
+  /** `answer` is null where the application is not asked. */
+  | { readonly kind: 'up'; readonly connection: Connection; readonly answer: ProbeAnswer | null };
 
 export interface ActionStep {
   readonly action: Action;
@@ -28,6 +50,7 @@ export interface ActionStep {
 /** Acts on a machine that is there: reads its details, probes it, starts, stops and restarts it. */
 @Injectable()
 export class MachineOperator {
+  private readonly logger = new Logger(MachineOperator.name);
   private readonly limits: Limits;
 
   constructor(
@@ -42,14 +65,44 @@ export class MachineOperator {
 
   /** Upstream says `running`, which only means that the container is up. True when the instance is worth another look at once. */
   async inspect(instance: Instance, placement: Placement, novitaId: string, now: Date): Promise<boolean> {
+    const found = await this.examine(instance, placement, novitaId);
+    switch (found.kind) {
+      case 'unreadable':
+      case 'as-before':
+        return this.lookLater(instance, now);
+      case 'restarts':
+        return this.lookLater({ ...instance, action: null }, now, instance);
+      case 'incomplete':
+        return this.giveUpOrLookLater(instance, found.problem, now);
+      case 'up':
+        return found.answer === null
+          ? this.record(ready(instance, found.connection, now, this.limits))
+          : this.followProbe(instance, found.connection, found.answer, now);
+    }
+  }
+
+  /** Whatever upstream answers, and whatever cannot be made of it: the time for the start runs on. */
+  private async examine(instance: Instance, placement: Placement, novitaId: string): Promise<Finding> {
     const machine = await this.read(novitaId);
-    if (machine === 'unreadable') return this.lookLater(instance, now);
-    if (machine?.status !== 'running') return this.giveUpOrLookLater(instance, NOT_AS_LISTED, now);
+    if (machine === 'unreadable') return { kind: 'unreadable' };
+    try {
+      return await this.judge(instance, placement, machine);
+    } catch (error) {
+      this.logger.error({ err: error, instanceId: instance.id }, 'the machine could not be examined');
+      return { kind: 'incomplete', problem: NOT_EXAMINED };
+    }
+  }
+
+  private async judge(instance: Instance, placement: Placement, machine: MachineDetails | null): Promise<Finding> {
+    const isAwaited = isRestartAwaited(instance, placement);
+    if (isAwaited && machine !== null && IN_A_RESTART.includes(machine.status)) return { kind: 'restarts' };
+    if (machine?.status !== 'running') return { kind: 'incomplete', problem: NOT_AS_LISTED };
     const connection = toConnection(machine);
     if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)
-      return this.giveUpOrLookLater(instance, NO_ENDPOINTS, now);
-    if (instance.readiness === null) return this.record(ready(instance, connection, now, this.limits));
-    return this.probeApplication(instance, machine, now);
+      return { kind: 'incomplete', problem: NO_ENDPOINTS };
+    if (isAwaited && !hasNewWaysIn(instance.connection, connection)) return { kind: 'as-before' };
+    if (instance.readiness === null) return { kind: 'up', connection, answer: null };
+    return { kind: 'up', connection, answer: await this.probe.ask(instance.readiness, machine.endpoints) };
   }
 
   /** Start, stop or restart: that it is being sent is committed first, so that no other replica sends it too. */
@@ -61,7 +114,8 @@ export class MachineOperator {
       return await this.lookLater(sending, this.clock.now());
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
-      return this.onRefusedCall(sending, { action, placement, novitaId }, error);
+      const isFirst = instance.actionSentAt === null;
+      return this.onRefusedCall(sending, { action, placement, novitaId }, error, isFirst);
     }
   }
 
@@ -85,11 +139,14 @@ export class MachineOperator {
     }
   }
 
-  private async probeApplication(instance: Instance, machine: MachineDetails, now: Date): Promise<boolean> {
+  private async followProbe(
+    instance: Instance,
+    connection: Connection,
+    answer: ProbeAnswer,
+    now: Date,
+  ): Promise<boolean> {
     const { readiness } = instance;
     if (readiness === null) return false;
-    const connection = toConnection(machine);
-    const answer = await this.probe.ask(readiness, machine.endpoints);
     if (answer.isReady) return this.record(ready(instance, connection, this.clock.now(), this.limits));
     const startedAt = instance.phase === 'probing' ? (instance.probeStartedAt ?? now) : now;
     if (now >= addSeconds(startedAt, readiness.timeoutSeconds)) {
@@ -120,13 +177,19 @@ export class MachineOperator {
     sending: Instance,
     { action, placement, novitaId }: ActionStep,
     error: NovitaError,
+    isFirst: boolean,
   ): Promise<boolean> {
     const now = this.clock.now();
     if (error.outcome === 'not-sent') return this.takeBack(sending, now);
     if (action === 'start' && error.errorClass === 'no-capacity')
       return this.startElsewhere(sending, placement, novitaId);
     // Unclear, or refused for the machine's present state: what the next listing shows decides whether it is sent again.
-    if (isPassing(error) || action !== 'start' || error.errorClass === 'not-found') return this.lookLater(sending, now);
+    if (isPassing(error) || action === 'stop' || error.errorClass === 'not-found') return this.lookLater(sending, now);
+    if (action === 'restart')
+      // Of several, an earlier one may have been taken.
+      return isFirst
+        ? this.record(restartFailed(sending, reasonOfRefusedRestart(error), now, this.limits))
+        : this.lookLater(sending, now);
     return this.record(startRefused(sending, reasonOfRefusal(error), now, this.limits));
   }
 
@@ -180,12 +243,12 @@ export class MachineOperator {
     return this.record(failed(instance, await this.placementsOf(instance), { code: 'STARTUP_TIMEOUT', message }, now));
   }
 
-  private async lookLater(instance: Instance, now: Date): Promise<boolean> {
+  private async lookLater(instance: Instance, now: Date, before = instance): Promise<boolean> {
     const nextCheckAt = earliest(
       addMs(now, Math.min(this.limits.pollMs, RETRY_PAUSE_MS)),
       later(instance.deadlineAt, now),
     );
-    await this.recorder.record({ before: instance, after: { ...instance, nextCheckAt, updatedAt: now } });
+    await this.recorder.record({ before, after: { ...instance, nextCheckAt, updatedAt: now } });
     return false;
   }
 

@@ -13,6 +13,8 @@ import { DeploymentIdentity } from './deployment-identity.repository.js';
 import { type Claim, claimOf, findOrphans, type OrphanSighting } from './domain/find-orphans.js';
 import { OrphansRepository } from './orphans.repository.js';
 
+/** Somebody else may be writing to the instance at the same time. */
+const TELL_TRIES = 3;
 const NO_CLAIMS: ReadonlyMap<string, Claim> = new Map();
 
 /** Removes machines under our own names that no row claims. Whatever else is in the account is never touched. */
@@ -37,6 +39,7 @@ export class OrphanSweeper {
       labelNames: ['outcome'],
       registers: [registry],
     });
+    for (const outcome of ['reported', 'removed', 'failed']) this.found.inc({ outcome }, 0);
   }
 
   /**
@@ -96,10 +99,16 @@ export class OrphanSweeper {
 
   /** The instance that the name was once made for keeps it in its log. */
   private async tellInstance({ machine, instanceId }: OrphanSighting): Promise<void> {
-    const before = instanceId === null ? null : await this.instances.find(instanceId);
-    if (before === null) return;
-    const after = { ...before, updatedAt: this.clock.now() };
-    const data = { machineName: machine.name };
-    await this.recorder.record({ before, after, event: { type: 'instance.orphan_removed', actor: 'observer', data } });
+    for (let tries = 0; tries < TELL_TRIES; tries += 1) {
+      const before = instanceId === null ? null : await this.instances.find(instanceId);
+      if (before === null) return;
+      const after = { ...before, updatedAt: this.clock.now() };
+      const event = {
+        type: 'instance.orphan_removed',
+        actor: 'observer',
+        data: { machineName: machine.name },
+      } as const;
+      if ((await this.recorder.record({ before, after, event })) !== null) return;
+    }
   }
 }

@@ -35,6 +35,13 @@ export class SweepRepository {
     return count === 1;
   }
 
+  /** Not passed on to another replica meanwhile, whose listing would be the fresher one; kept so until the transaction ends. */
+  async holdsLease(lease: HeldLease, tx: Tx): Promise<boolean> {
+    const rows = await tx.$queryRaw<unknown[]>`
+      SELECT 1 AS held FROM leases WHERE name = ${lease.name} AND token = ${lease.token} FOR SHARE`;
+    return rows.length === 1;
+  }
+
   /** What changed, in one statement; an id that was not known yet is kept from now on. */
   async writeSightings(sightings: readonly Sighting[], seenAt: Date, tx: Tx): Promise<void> {
     if (sightings.length === 0) return;

@@ -198,7 +198,7 @@ export class MigrationRunner {
     const takenUp = {
       type: 'instance.decided',
       actor: 'schedule',
-      data: { decision: 'take-up', because: id },
+      data: { decision: 'take-up', because: 'scheduled', jobId: id },
     } as const;
     await this.recorder.record({
       before: instance,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import { concerning } from '../platform/http/audit/audit-trail.js';
 import type { Caller } from '../platform/http/caller.js';
 import { AttemptsRepository } from './attempts.repository.js';
 import type { Attempt } from './domain/attempt.js';
@@ -44,6 +45,7 @@ export class MigrationService {
   async trigger(dryRun: boolean, maxMigrations: number | null): Promise<Execution> {
     const execution = await this.runner.begin(dryRun, maxMigrations);
     if (execution === null) throw new MigrationJobConflict((await this.executions.findOpen())?.id ?? null);
+    concerning(execution.id);
     return execution;
   }
 

@@ -64,6 +64,7 @@ export class CallBudget {
       await this.gate.pause(Math.min(seconds, MAX_PAUSE_SECONDS));
     } else if (countsAsOutage(error.errorClass)) {
       this.successNotedAt = 0;
+      if (error.retryAfterSeconds !== null) await this.gate.pause(Math.min(error.retryAfterSeconds, MAX_PAUSE_SECONDS));
       await this.gate.recordFailure(error.errorClass, FAILURES_TO_OPEN);
     } else {
       await this.noteSuccess();

@@ -98,7 +98,7 @@ export class NovitaHttpClient extends NovitaClient {
       if (page === null) return { machines: [...machines.values()], complete: false };
       const before = machines.size;
       for (const machine of page.machines) machines.set(machine.id, machine);
-      const isLast = page.machines.length < PAGE_SIZE || machines.size === before;
+      const isLast = page.rows < PAGE_SIZE || machines.size === before;
       if (isLast) return { machines: [...machines.values()], complete: machines.size >= (page.total ?? 0) };
     }
     return { machines: [...machines.values()], complete: false };
@@ -202,7 +202,7 @@ export class NovitaHttpClient extends NovitaClient {
     // A new machine has no state to be wrong: such an answer to create says that something came of it.
     const isUnclear = errorClass === 'unavailable' || (errorClass === 'wrong-state' && call.name === 'create');
     const outcome = isUnclear ? 'unknown' : 'refused';
-    throw new NovitaError(errorClass, outcome, call.name, refusal.reason, retryAfter(response));
+    throw new NovitaError(errorClass, outcome, call.name, refusal.reason, retryAfter(response, this.clock.now()));
   }
 }
 
@@ -214,9 +214,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-function retryAfter(response: AxiosResponse<string>): number | null {
+/** Seconds, or a date, which counts from now. */
+function retryAfter(response: AxiosResponse<string>, now: Date): number | null {
   const header: unknown = response.headers['retry-after'];
-  const seconds = typeof header === 'string' ? Number(header) : Number.NaN;
+  if (typeof header !== 'string' || header.trim() === '') return null;
+  const seconds = /^\s*\d/.test(header) ? Number(header) : (Date.parse(header) - now.getTime()) / 1000;
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
 }
 

@@ -185,6 +185,8 @@ export function toCreatedId(body: unknown): string | null {
 
 export interface MachinePage {
   readonly machines: Machine[];
+  /** Rows of the page, also those that are no machines: what is short of a full page is the last. */
+  readonly rows: number;
   readonly total: number | null;
 }
 
@@ -197,6 +199,7 @@ export function toMachinePage(body: unknown): MachinePage | null {
     machines: objects(list)
       .map(toMachine)
       .filter((machine) => machine.id !== ''),
+    rows: list.length,
     total: whole(body['total']),
   };
 }

@@ -142,6 +142,63 @@ describe('the whole life of an instance', () => {
       expect(after.connectionDetails.sshPassword).not.toBe(before.connectionDetails.sshPassword);
     });
 
+    it('restarts once more when the first try had no effect', async () => {
+      const before = await running();
+      await world.sandbox.control('/calls/reset', {});
+      await world.sandbox.control('/faults', { faults: [{ endpoint: 'restart', kind: '500-before', count: 1 }] });
+
+      await act(before.id, 'restart');
+
+      const after = await until(before.id, 'running');
+      expect(after.connectionDetails.sshPassword).not.toBe(before.connectionDetails.sshPassword);
+      const { counts } = await world.sandbox.control<{ counts: Record<string, number> }>('/calls');
+      expect(counts['restart']).toBe(2);
+    });
+
+    it('waits for a restart that the provider shows late', async () => {
+      const before = await running();
+      await world.sandbox.control('/config', { durations: { actionLag: 20 } });
+
+      await act(before.id, 'restart');
+
+      const meanwhile = await get(before.id);
+      const after = await until(before.id, 'running');
+      await world.sandbox.control('/config', { durations: { actionLag: 0 } });
+      expect(meanwhile.connectionDetails).toEqual({});
+      expect(after.statusReason).toBeUndefined();
+      expect(after.connectionDetails.sshPassword).not.toBe(before.connectionDetails.sshPassword);
+    });
+
+    it('says of a restart that was refused that the machine runs on', async () => {
+      const before = await running({ webhookUrl: receiver.url });
+      await world.sandbox.control('/faults', {
+        faults: [{ endpoint: 'restart', kind: 'refuse', count: 1, status: 400, reason: 'MOON_PHASE' }],
+      });
+
+      await act(before.id, 'restart');
+
+      const after = await until(before.id, 'running');
+      expect(after.statusReason?.code).toBe('NOVITA_API_ERROR');
+      expect(after.connectionDetails).toEqual(before.connectionDetails);
+      const isTold = receiver.events('instance.started').some(({ body }) => body['instanceId'] === before.id);
+      expect(isTold).toBe(false);
+    });
+
+    it('reads the new password after somebody restarted the machine behind its back', async () => {
+      const before = await running();
+      await world.sandbox.control('/config', { durations: { restarting: 20 } });
+
+      await world.sandbox.post('/gpu/instance/restart', { instanceId: before.machine?.novitaId });
+
+      const after = await eventually(async () => {
+        const details = await get(before.id);
+        const { sshPassword = before.connectionDetails.sshPassword } = details.connectionDetails;
+        return sshPassword !== before.connectionDetails.sshPassword && details;
+      });
+      await world.sandbox.control('/config', { durations: { restarting: 1 } });
+      expect((await until(before.id, 'running')).machine).toEqual(after.machine);
+    });
+
     it('has a machine whose node is full moved by the provider', async () => {
       const before = await running();
       await act(before.id, 'stop');

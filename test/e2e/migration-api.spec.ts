@@ -255,7 +255,7 @@ describe('the schedule of the migration', () => {
       expect(log.events).toContainEqual(
         expect.objectContaining({
           actor: 'schedule',
-          data: { decision: 'take-up', because: expect.stringMatching(/^migration-job-/) },
+          data: { decision: 'take-up', because: 'scheduled', jobId: expect.stringMatching(/^migration-job-/) },
         }),
       );
     } finally {

@@ -287,7 +287,7 @@ export class FakeEvents implements Pick<EventsService, 'record'> {
 
 export class FakeSweeps implements Pick<
   SweepRepository,
-  'latestCompleteStart' | 'claimListing' | 'writeSightings' | 'writeMissing'
+  'latestCompleteStart' | 'claimListing' | 'holdsLease' | 'writeSightings' | 'writeMissing'
 > {
   constructor(
     private readonly database: FakeDatabase,
@@ -305,6 +305,15 @@ export class FakeSweeps implements Pick<
       transaction.sweep = startedAt;
       return true;
     });
+  }
+
+  async holdsLease(lease: HeldLease, tx: Tx): Promise<boolean> {
+    return this.database.statement(
+      tx,
+      'hold lease',
+      'sweep',
+      () => this.database.leases.get(lease.name)?.token === lease.token,
+    );
   }
 
   async writeSightings(sightings: readonly Sighting[], seenAt: Date, tx: Tx): Promise<void> {

@@ -229,9 +229,7 @@ export class FakeUpstream {
     const machine = this.known(id, 'restart');
     if (machine.status !== 'running') throw new NovitaError('wrong-state', 'refused', 'restart', 'CONFLICT');
     if (this.random.chance(this.faults.ignored)) return;
-    this.change(machine, 'restarting');
-    machine.starts += 1;
-    machine.plan = [{ atMs: this.in(200, 4000), status: 'running' }];
+    this.planRestart(machine);
   }
 
   delete(id: string): void {
@@ -277,6 +275,12 @@ export class FakeUpstream {
       if (isMeant) this.reclaim(id);
       else Object.assign(machine, { spotStatus: 'running', reclaimAtMs: null });
     });
+  }
+
+  /** Somebody restarts a machine in the provider's console. */
+  restartBehind(id: string): void {
+    const machine = this.find(id);
+    if (machine?.status === 'running') this.planRestart(machine);
   }
 
   /** The provider moves a machine by itself. */
@@ -351,6 +355,12 @@ export class FakeUpstream {
       plan.push({ atMs: runningMs, status: 'exited', error });
     }
     machine.plan = plan;
+  }
+
+  private planRestart(machine: UpstreamMachine): void {
+    this.change(machine, 'restarting');
+    machine.starts += 1;
+    machine.plan = [{ atMs: this.in(200, 4000), status: 'running' }];
   }
 
   private bootTimes(): [pullingMs: number, startingMs: number, runningMs: number] {

@@ -29,6 +29,7 @@ export class Judge implements CallWitness {
   readonly violations: string[] = [];
   private readonly sentNames = new Set<string>();
   /** How many calls the committed intents of a machine allow, by action. */
+  private readonly startsBefore = new Map<string, number>();
   private readonly intents = new Map<string, number>();
   private readonly sequences = new Map<string, number>();
   private readonly answeredIds = new Set<string>();
@@ -215,6 +216,22 @@ export class Judge implements CallWitness {
     if (after.phase === 'deleted') this.checkDeleted(after);
     if (after.phase === 'failed') this.checkFailed(before, after);
     if (before.phase === 'running' && after.phase === 'exited') this.checkLost(before);
+    if (before.phase === 'running' && after.phase === 'provisioning' && before.noticePlacementId === null)
+      this.report(`${after.id} gave its machine up though nobody announced its end`);
+    if (after.phase === 'restarting') this.startsBefore.set(after.id, this.startsOf(after));
+    if (before.phase === 'restarting' && after.phase === 'running') this.checkRestarted(before, after);
+  }
+
+  private checkRestarted(before: Instance, after: Instance): void {
+    // A machine that ended meanwhile was started instead.
+    if (after.reasonCode !== null || before.actionSentAt === null) return;
+    if (this.startsOf(after) <= (this.startsBefore.get(after.id) ?? 0))
+      this.report(`${after.id} is called restarted though its machine was not`);
+  }
+
+  private startsOf({ currentPlacementId }: Instance): number {
+    const { novitaId } = this.database.placements.get(currentPlacementId ?? '') ?? {};
+    return this.upstream.find(novitaId ?? '')?.starts ?? 0;
   }
 
   private noteIntent(after: Instance): void {

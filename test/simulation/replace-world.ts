@@ -1,4 +1,5 @@
 import type { InstanceOrder } from '../../src/instances/domain/new-instance.js';
+import { OVERLAP_USED } from '../../src/lifecycle/domain/decide-handover.js';
 import { loadSettings, type Settings } from '../../src/platform/config.js';
 import type { UpstreamMachine } from '../fakes/fake-upstream.js';
 import { SeededRandom } from '../fakes/seeded-random.js';
@@ -12,8 +13,6 @@ const TAKEN_OVER_WITHIN_MS = 100_000;
 const SOLD_OUT_MS = 20_000 + 15_000;
 const LONGEST_MS = 3_600_000;
 const STEPS_OF_A_HANDOVER = 150;
-/** The part of the time for two machines after which a successor that is not ready is waited for no longer. */
-const OVERLAP_USED = 0.9;
 
 export const TROUBLES = ['none', 'every migrate refused', 'no stock', 'a crash at some step'] as const;
 type Trouble = (typeof TROUBLES)[number];

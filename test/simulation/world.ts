@@ -186,7 +186,16 @@ export class SimulatedWorld {
     const own = upstream.existing().filter(({ name }) => name.startsWith(OWN_PREFIX));
     if (own.length === 0) return;
     const { id } = this.random.pick(own);
-    const upset = this.random.pick(['exit', 'reclaim', 'reclaim', 'notice', 'notice', 'moveAway', 'vanish'] as const);
+    const upset = this.random.pick([
+      'exit',
+      'reclaim',
+      'reclaim',
+      'notice',
+      'notice',
+      'moveAway',
+      'restartBehind',
+      'vanish',
+    ] as const);
     scheduler.note('upstream', `${upset} ${id}`);
     upstream[upset](id);
   }

@@ -95,7 +95,7 @@ function wished(action: UserAction, instance: Instance, now: Date, limits: Reque
         action: 'restart',
         deadlineAt: addMs(now, limits.startupTimeoutMs),
         nextCheckAt: now,
-        connection: null,
+        // Not shown meanwhile: that its ports and passwords are others afterwards is what shows that a restart took effect.
         successorPlacementId: null,
       });
   }

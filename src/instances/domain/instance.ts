@@ -194,6 +194,11 @@ export function phasesOf(status: InstanceStatus): Phase[] {
   return (Object.keys(STATUS) as Phase[]).filter((phase) => STATUS[phase] === status);
 }
 
+/** How to get in at the moment: while a machine is restarted the row keeps the former ways, which hold no more. */
+export function waysInOf({ phase, connection }: Pick<Instance, 'phase' | 'connection'>): Connection | null {
+  return phase === 'restarting' ? null : connection;
+}
+
 /** What became of the latest wish is known. */
 export function isSettled(phase: Phase): boolean {
   return phase === 'running' || phase === 'exited' || isAtRest(phase);

@@ -234,6 +234,32 @@ export function startRefused(instance: Instance, reason: Reason, now: Date, limi
   return { before: instance, after };
 }
 
+/** The machine runs as before, by the ways in that were known: the restart was refused, or nothing showed that it was carried out. */
+export function restartFailed(instance: Instance, reason: Reason, now: Date, limits: Limits): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'running', now, {
+      deadlineAt: null,
+      nextCheckAt: onceMore(now, limits),
+      reasonCode: reason.code,
+      reasonMessage: reason.message,
+    }),
+  };
+}
+
+/** Somebody else restarted the machine: how to get in is read anew once it is up. */
+export function restartFollowed(instance: Instance, now: Date, limits: Limits): Change {
+  return {
+    before: instance,
+    after: moveTo(instance, 'restarting', now, {
+      deadlineAt: addMs(now, limits.startupTimeoutMs),
+      nextCheckAt: now,
+      connection: null,
+    }),
+    event: { type: 'instance.progressed', actor: 'upstream' },
+  };
+}
+
 /** The instance runs on its successor from now on; its predecessor goes within the time that both may bill, and before it is taken. */
 export function handedOver(
   instance: Instance,

@@ -94,6 +94,15 @@ describe('decideHandover', () => {
   describe('where a machine takes longer to come up than two may bill', () => {
     const tooSlow = aSuccessor({ state: 'gone', retireReason: 'OVERLAP_CAP' });
 
+    it('is not followed by it after the notice was withdrawn, however late it is', () => {
+      const instance = { ...noticed, noticePlacementId: null, successorPlacementId: 'plc-b' };
+      const facts = { instance, placements: [predecessor, aSuccessor({ billedFrom: at(3300) })], sweptAt: at(3590) };
+
+      const step = decideHandover(facts, predecessor, at(3590), { ...LIMITS, startupTimeoutMs: 7_200_000 });
+
+      expect(step).toMatchObject({ kind: 'drop-successor', reason: { code: 'OVERLAP_CAP' } });
+    });
+
     it('looks again when the overlap ends', () => {
       expect(decide(aSuccessor(), 270)).toEqual({ kind: 'wait', until: at(275) });
     });

@@ -64,7 +64,8 @@ function decideConfirmed(
     };
   const bothBillUntil = overlapEndsAt(successor, limits);
   if (now >= bothBillUntil)
-    return now >= lastTryAt(instance, now, limits)
+    // Without a notice nobody takes the predecessor: a successor that costs too much is given up, and never the machine that runs.
+    return instance.noticePlacementId === predecessor.id && now >= lastTryAt(instance, now, limits)
       ? { kind: 'yield-to-successor', successor, predecessor }
       : { kind: 'drop-successor', successor, reason: OVERLAP_CAP };
   const seenAt = observedAt(successor, sweptAt);
@@ -90,11 +91,14 @@ function successorNotBefore(instance: Instance, placements: readonly Placement[]
   return isKnownAsSlow || limits.handoverMaxOverlapMs === 0 ? lastTryAt(instance, since, limits) : null;
 }
 
+/** The last tenth of the time that two may bill is for the delete, and for a process that dies over it. */
+export const OVERLAP_USED = 0.9;
+
 export type OverlapLimits = Pick<Limits, 'pollMs' | 'handoverMaxOverlapMs'>;
 
-/** Both bill from the successor's image pull on; the last tenth of the time is for the delete, and for a process that dies over it. */
+/** Both bill from the successor's image pull on. */
 function overlapEndsAt(successor: Placement, { handoverMaxOverlapMs }: OverlapLimits): Date {
-  return addMs(successor.billedFrom ?? successor.createdAt, 0.9 * handoverMaxOverlapMs);
+  return addMs(successor.billedFrom ?? successor.createdAt, OVERLAP_USED * handoverMaxOverlapMs);
 }
 
 /** Until when the predecessor may stay beside its successor; it is gone by our own hand before the provider takes it. */

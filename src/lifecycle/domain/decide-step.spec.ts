@@ -95,6 +95,42 @@ describe('the next step of an instance', () => {
         step: 'wait',
       },
     ],
+    ...(
+      [
+        ['that nothing shows yet: is looked at', {}, {}, 294, 'inspect'],
+        ['that nothing shows in time: is sent again', {}, {}, 295, 'call'],
+        ['that was sent again: is given more time', { phaseSince: seconds(250) }, {}, 295, 'inspect'],
+        ['that nothing shows by its deadline: is given up', { deadlineAt: seconds(295) }, {}, 295, 'give-up-restart'],
+        ['that a listing showed: is over', {}, { lastSeenAt: seconds(284) }, 295, 'inspect'],
+        ['that its own record showed: is over', { action: null }, {}, 295, 'inspect'],
+      ] as const
+    ).map(([text, overrides, placement, sweptAt, step]): [string, Case] => [
+      `a restart ${text}`,
+      {
+        instance: {
+          phase: 'restarting',
+          phaseSince: seconds(280),
+          action: 'restart',
+          actionSentAt: seconds(280),
+          ...overrides,
+        },
+        placement,
+        sweptAt,
+        step,
+      },
+    ]),
+    [
+      'running and seen restarting: follows',
+      { placement: { seenStatus: 'restarting', lastSeenAt: seconds(290) }, step: 'follow-restart' },
+    ],
+    [
+      'restarted by somebody else, and ended: is lost',
+      {
+        instance: { phase: 'restarting' },
+        placement: { seenStatus: 'exited', lastSeenAt: seconds(290) },
+        step: 'lose',
+      },
+    ],
     [
       'past its deadline and looked at since: fails',
       {

@@ -2,7 +2,7 @@ import type { Action, Instance, Phase } from '../../instances/domain/instance.js
 import { isLive, isReclaimAnnounced, observedAt, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
 import { decideHandover, type HandoverStep } from './decide-handover.js';
-import { hasFailed, isMissing, isProvenAbsent } from './evidence.js';
+import { hasFailed, isMissing, isProvenAbsent, isRestartAwaited } from './evidence.js';
 import {
   CREATE_UNCONFIRMED,
   DELETE_UNCONFIRMED,
@@ -31,6 +31,10 @@ export type Step =
   | { readonly kind: 'verify-gone'; readonly placement: Placement; readonly novitaId: string }
   | { readonly kind: 'lose'; readonly placement: Placement; readonly reason: Reason }
   | { readonly kind: 'requeue'; readonly placement: Placement; readonly reason: Reason }
+  /** The machine was running all the while: it is left running, and its user is told that it may not have been restarted. */
+  | { readonly kind: 'give-up-restart' }
+  /** Somebody else restarted the machine, whose ways in are others afterwards. */
+  | { readonly kind: 'follow-restart' }
   | { readonly kind: 'fail'; readonly reason: Reason }
   | { readonly kind: 'finish-delete' }
   /** Nothing moves, and the user is told why. */
@@ -128,13 +132,25 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   if (isMissing(placement, limits)) return { kind: 'verify-gone', placement, novitaId };
   const seenAt = observedAt(placement, sweptAt);
   const isFresh = seenAt !== null && isSettled(instance, seenAt, limits);
-  if (isFresh && placement.seenStatus === 'running') return { kind: 'inspect', placement, novitaId };
+  if (isFresh && placement.seenStatus === 'running') {
+    if (!isRestartAwaited(instance, placement)) return { kind: 'inspect', placement, novitaId };
+    if (isOverdue(instance, seenAt)) return { kind: 'give-up-restart' };
+    return seenAt >= restartAgainAt(instance, limits)
+      ? { kind: 'call', action: 'restart', placement, novitaId }
+      : { kind: 'inspect', placement, novitaId };
+  }
   if (isFresh && hasFailed(placement)) return onBadStart(instance, placement, seenAt, limits, novitaId, now);
   if (isOverdue(instance, seenAt)) return { kind: 'fail', reason: startupTimeout(limits) };
   const phase = isFresh ? phaseOf(placement) : null;
   return phase !== null && phase !== instance.phase && isBringUp(instance.phase)
     ? { kind: 'advance', phase }
     : { kind: 'wait', until: earliest(instance.deadlineAt, lookAgainAt(instance, now, limits)) };
+}
+
+/** A restart that may have been taken is repeated ever more rarely, as each one that takes effect unseen is an interruption. */
+function restartAgainAt({ actionSentAt, phaseSince }: Instance, { repeatActionMs }: Limits): Date {
+  const sentAt = actionSentAt ?? phaseSince;
+  return addMs(sentAt, Math.max(repeatActionMs, sentAt.getTime() - phaseSince.getTime()));
 }
 
 /** The phase was entered by a wish whose call was not sent yet. */
@@ -159,6 +175,9 @@ function onBadStart(
       ? { kind: 'fail', reason: startupTimeout(limits) }
       : { kind: 'call', action: 'start', placement, novitaId };
   }
+  // Restarted by somebody else, and ended: as lost as if it had ended without that.
+  if (placement.seenStatus === 'exited' && instance.phase === 'restarting')
+    return { kind: 'lose', placement, reason: lossReason(instance, placement, seenAt) };
   if (placement.seenStatus === 'exited' && placement.seenSpotStatus === 'terminated')
     return {
       kind: 'requeue',
@@ -192,7 +211,10 @@ function decideRunning(facts: Facts, placement: Placement | null, now: Date, lim
   if (placement.seenStatus === 'exited' || placement.seenStatus === 'removed' || placement.seenStatus === 'removing')
     return { kind: 'lose', placement, reason: lossReason(instance, placement, seenAt) };
   if (isNews(instance, placement)) return { kind: 'hand-on' };
-  return instance.replaceBy === null ? WAIT : decideHandover(facts, placement, now, limits);
+  if (instance.replaceBy !== null) return decideHandover(facts, placement, now, limits);
+  return placement.seenStatus === 'restarting' || placement.seenStatus === 'starting'
+    ? { kind: 'follow-restart' }
+    : WAIT;
 }
 
 /** A notice that nobody was told of, one that was taken back, or a move by the provider. */

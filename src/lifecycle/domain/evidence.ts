@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Connection, Instance } from '../../instances/domain/instance.js';
 import type { Placement } from '../../instances/domain/placement.js';
 import { addMs } from '../../platform/clock.js';
 import { createSendWithinMs, type Limits } from './limits.js';
@@ -31,4 +33,25 @@ export function isMissing(placement: Placement, limits: Limits): boolean {
 
 export function hasFailed(placement: Placement): boolean {
   return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
+}
+
+/**
+ * A restart was sent, and nothing shows yet that it took effect: upstream may have refused it, lost it, or show the old status
+ * still. Once the machine was seen otherwise than running its action is cleared; a listing that saw it so changed the placement.
+ */
+export function isRestartAwaited({ phase, action, actionSentAt }: Instance, { lastSeenAt }: Placement): boolean {
+  if (phase !== 'restarting' || action !== 'restart' || actionSentAt === null) return false;
+  return lastSeenAt === null || lastSeenAt <= actionSentAt;
+}
+
+/** Ports and passwords are others after a start; null: not known what they were before. */
+export function hasNewWaysIn(before: Connection | null, now: Connection): boolean {
+  return before === null || !isDeepStrictEqual(sortedWaysIn(before), sortedWaysIn(now));
+}
+
+function sortedWaysIn({ portMappings, ...rest }: Connection) {
+  return {
+    ...rest,
+    portMappings: portMappings.map(({ port, type, endpoint }) => `${port} ${type} ${endpoint}`).sort(),
+  };
 }

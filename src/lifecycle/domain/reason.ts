@@ -126,6 +126,16 @@ export const DELETE_UNCONFIRMED: Reason = {
     'The provider has not removed the machine yet, and it may cost until then; its deletion is repeated until it is gone',
 };
 
+export const RESTART_UNCONFIRMED: Reason = {
+  code: 'RESTART_UNCONFIRMED',
+  message: 'The machine runs, but nothing showed in time that it was restarted; restart it again if it is still needed',
+};
+
+export function reasonOfRefusedRestart(error: NovitaError): Reason {
+  const { code, message } = reasonOfRefusal(error);
+  return { code, message: `The restart was refused and the machine runs on. ${message}` };
+}
+
 /** What the spot fields say counts only where they are of this life of the machine. */
 export function lossReason(
   { phaseSince }: Instance,

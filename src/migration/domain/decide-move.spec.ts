@@ -188,6 +188,12 @@ describe('the brake after repeated loss', () => {
     });
   });
 
+  it('does not end what was begun and only pauses', () => {
+    const history = { ...NO_HISTORY, recentAttempts: 3 };
+
+    expect(decideMove(facts({ history, attempt: tried() }), at(1), LIMITS).kind).toBe('call');
+  });
+
   it('does not hold up what is asked for by hand', () => {
     const instance = lost({ recoveryTrigger: 'manual_migration' });
 

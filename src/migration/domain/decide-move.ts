@@ -85,8 +85,8 @@ function decideLost(facts: Facts, now: Date, limits: MoveLimits): Move {
   if (history.failuresSinceLoss >= (limits.retryFailed ? MAX_FAILURES : 1))
     return { kind: 'give-up', because: 'every-attempt-failed' };
   const brakeUntil = brakeOf(instance, history);
-  if (brakeUntil > now && (attempt === null || attempt.tried.length === 0))
-    return { kind: 'brake', until: brakeUntil, because: BRAKE };
+  // What was begun goes on: a pause of its own begins the phase anew, which must not count as one more loss.
+  if (brakeUntil > now && attempt === null) return { kind: 'brake', until: brakeUntil, because: BRAKE };
   const placement = currentOf(facts);
   if (!isKnownUpstream(placement)) return { kind: 'elsewhere', because: 'no-machine-left' };
   if (facts.look !== null) return decideByLook(facts, placement, placement.novitaId, now, limits);

@@ -7,6 +7,10 @@ class UnguardedSweeps extends FakeSweeps {
     return true;
   }
 
+  override async holdsLease(): Promise<boolean> {
+    return true;
+  }
+
   protected override isOutdated(): boolean {
     return false;
   }
