@@ -111,12 +111,20 @@ export class MachineOperator {
     if (sending === null) return true;
     try {
       await this.send(action, novitaId, addMs(now, this.limits.repeatActionMs));
-      return await this.lookLater(sending, this.clock.now());
+      return action === 'restart' ? await this.expectRestart(sending) : await this.lookLater(sending, this.clock.now());
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       const isFirst = instance.actionSentAt === null;
       return this.onRefusedCall(sending, { action, placement, novitaId }, error, isFirst);
     }
+  }
+
+  /** It was accepted, and is not sent again whatever shows of it; only the old status and the old ways in may stand for a while. */
+  private async expectRestart(sending: Instance): Promise<boolean> {
+    const now = this.clock.now();
+    const nextCheckAt = addMs(now, this.limits.repeatActionMs);
+    await this.recorder.record({ before: sending, after: { ...sending, action: null, nextCheckAt, updatedAt: now } });
+    return false;
   }
 
   /** Two complete listings did not show the machine; its own record has the last word. */
