@@ -29,7 +29,8 @@ const TAGS: Record<string, string> = {
 const ANYWHERE = [400, 414, 431, 500, 503];
 const BELOW_API = [406, 429];
 const WITH_BODY = [413, 415];
-const WITH_KEY = [401, 403];
+/** 429 outside of /api: too many wrong keys. */
+const WITH_KEY = [401, 403, 429];
 /** Of parameters that stand in many paths; any other is called by its own name. */
 const WORDS: Record<string, string> = {
   instanceId: 'The id of the instance, or the provider’s id of any machine it has had',
@@ -48,6 +49,12 @@ const REPLAYED: Headers = {
   'Idempotency-Replayed': {
     description: '`true` when this is the answer to an earlier request with the same Idempotency-Key',
     schema: { type: 'string', enum: ['true'] },
+  },
+};
+const IN_FLIGHT: Headers = {
+  'Retry-After': {
+    description: 'With `IDEMPOTENCY_KEY_IN_FLIGHT`: seconds until the other request may be answered',
+    schema: { type: 'integer' },
   },
 };
 const OWN_HEADERS: Record<number, Headers> = {
@@ -139,6 +146,7 @@ function addHeaders(operation: Operation): void {
       'X-Request-Id': REQUEST_ID,
       ...(isTagged && ['200', '304'].includes(status) && ENTITY_TAG),
       ...(isIdempotent && status.startsWith('2') && REPLAYED),
+      ...(isIdempotent && status === '409' && IN_FLIGHT),
       ...response.headers,
       ...OWN_HEADERS[Number(status)],
     };
