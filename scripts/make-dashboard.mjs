@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { at } from './lib/project.mjs';
 
-const JOB = '{job=~"$job"}';
+const JOB = 'job=~"$job"';
+/** A metric of ours or of the process, and the beginning of its selector if it has one. */
+const METRIC = /\b((?:gpusvc|nodejs|process|http_server|http_client)_\w+)(\{)?/g;
 const WIDTH = 8;
 const HEIGHT = 7;
 
@@ -15,7 +17,7 @@ const rows = [
       ['max by (status) (sum by (instance, status) (gpusvc_instances))', '{{status}}'],
       { stacked: true },
     ),
-    panel('Machines upstream', 'short', [`max by (state) (gpusvc_placements${JOB})`, '{{state}}']),
+    panel('Machines upstream', 'short', ['max by (state) (gpusvc_placements)', '{{state}}']),
     panel('Spend per hour, USD', 'currencyUSD', ['max(deriv(gpusvc_upstream_spend_usd_total[15m])) * 3600', 'USD/h']),
   ],
   [
@@ -103,9 +105,9 @@ const rows = [
         'p99',
       ],
     ),
-    panel('Event loop, p99', 's', [`nodejs_eventloop_lag_p99_seconds${JOB}`, '{{instance}}']),
-    panel('Memory', 'bytes', [`process_resident_memory_bytes${JOB}`, '{{instance}}']),
-    panel('CPU', 'percentunit', [`rate(process_cpu_seconds_total${JOB}[$__rate_interval])`, '{{instance}}']),
+    panel('Event loop, p99', 's', ['nodejs_eventloop_lag_p99_seconds', '{{instance}}']),
+    panel('Memory', 'bytes', ['process_resident_memory_bytes', '{{instance}}']),
+    panel('CPU', 'percentunit', ['rate(process_cpu_seconds_total[$__rate_interval])', '{{instance}}']),
     panel(
       'Versions, database',
       'short',
@@ -115,10 +117,15 @@ const rows = [
   ],
 ];
 
+/** Every figure of the chosen installation alone: several may report to one Prometheus. */
+function ofJob(expr) {
+  return expr.replace(METRIC, (_, name, selector) => (selector ? `${name}{${JOB},` : `${name}{${JOB}}`));
+}
+
 function panel(title, unit, ...rest) {
   const targets = rest
     .filter(Array.isArray)
-    .map(([expr, legendFormat], index) => ({ refId: 'ABC'[index], expr, legendFormat }));
+    .map(([expr, legendFormat], index) => ({ refId: 'ABC'[index], expr: ofJob(expr), legendFormat }));
   const { stacked = false } = rest.find((item) => !Array.isArray(item)) ?? {};
   const custom = stacked ? { fillOpacity: 40, stacking: { mode: 'normal' } } : {};
   return { title, type: 'timeseries', targets, fieldConfig: { defaults: { unit, min: 0, custom }, overrides: [] } };

@@ -4,6 +4,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import pluginMetadata from './generated/metadata.js';
 import { KeyAuthenticator } from './keys/key-authenticator.js';
+import { isLoopback } from './keys/open-address.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
 import { HttpMetrics } from './metrics/http-metrics.js';
 import { secretsIn, type Settings } from './platform/config.js';
@@ -61,6 +62,7 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
       metrics.note(finished);
     },
     authenticator: app.get(KeyAuthenticator),
+    openTo: isLoopback(settings.host) ? 'loopback' : 'network',
     rateLimitStorage: app.get(SharedRateLimits),
     onAttempt: (entry) => trail.note(entry),
   });

@@ -51,7 +51,8 @@ process.on('SIGTERM', () => stop(0));
 process.on('SIGINT', () => stop(0));
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
-    console.error(JSON.stringify({ level: 60, msg: event, error: error instanceof Error ? error.message : 'unknown' }));
+    // By the log, which keeps secrets out of messages.
+    new Logger('Main').fatal({ err: error }, event);
     stop(1);
   });
 }

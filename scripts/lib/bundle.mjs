@@ -93,6 +93,8 @@ function inAscii(code) {
 /** Packages look for others that they can do without; those that are not installed stay what they are. */
 function onLog(level, log, report) {
   if (log.code === 'INEFFECTIVE_DYNAMIC_IMPORT') return;
+  // How long the plugins took says more about a busy machine than about the bundle.
+  if (log.code === 'PLUGIN_TIMINGS') return;
   if (log.code === 'UNRESOLVED_IMPORT' && isPackage(log.id ?? '') && !isInstalled(unresolvedIn(log), log.id)) return;
   if (level === 'warn') throw new Error(log.message);
   report(level, log);

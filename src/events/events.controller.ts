@@ -48,15 +48,17 @@ export class EventsController {
   async streamEvents(
     @Query() { after, types }: StreamEventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
-    @Req() { keyId, isStillWelcome }: FastifyRequest,
+    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
     @CurrentCaller() caller: Caller,
   ): Promise<void> {
     const place = lastEventId === undefined || lastEventId === '' ? after : lastEventId;
     const field = place === after ? 'after' : 'Last-Event-ID';
     const cursor = place === undefined ? null : await this.events.readCursor(place, field);
+    const { keyId, isStillWelcome } = request;
     const permission = isStillWelcome && { keyId: keyId ?? null, isStillWelcome };
     await this.streams.open(reply.raw, { after: cursor, types: types ?? null }, caller, permission);
     reply.hijack();
+    request.heldSince = performance.now();
   }
 }

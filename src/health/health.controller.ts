@@ -1,6 +1,7 @@
 import { Controller, Get, HttpStatus, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { UNAVAILABLE_RETRY_SECONDS } from '../platform/http/error-answer.js';
 import { HealthReport, ProbeReport } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
@@ -15,7 +16,7 @@ export class HealthController {
   @ApiResponse({ status: 503, type: HealthReport, description: 'The service or a dependency is unhealthy' })
   async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthReport> {
     const { isHealthy, report } = await this.health.report();
-    reply.status(isHealthy ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
+    if (!isHealthy) refuse(reply);
     return report;
   }
 
@@ -45,6 +46,10 @@ export class HealthController {
 
 function answer(failing: string[], reply: FastifyReply): ProbeReport {
   if (failing.length === 0) return { status: 'ok' };
-  reply.status(HttpStatus.SERVICE_UNAVAILABLE);
+  refuse(reply);
   return { status: 'unavailable', failing };
+}
+
+function refuse(reply: FastifyReply): void {
+  reply.status(HttpStatus.SERVICE_UNAVAILABLE).header('Retry-After', String(UNAVAILABLE_RETRY_SECONDS));
 }

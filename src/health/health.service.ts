@@ -16,10 +16,16 @@ const OVERDUE_MS = 3_600_000;
 
 type Checks = ReadonlyMap<string, boolean>;
 
+export interface JudgedReport {
+  readonly isHealthy: boolean;
+  readonly report: HealthReport;
+}
+
 @Injectable()
 export class HealthService {
   private hasStarted = false;
-  private cached: { readonly until: number; readonly checks: Promise<Checks> } | null = null;
+  private readonly checks = new Lasting(() => this.ask());
+  private readonly reports = new Lasting(() => this.makeReport());
 
   constructor(
     private readonly terminus: HealthCheckService,
@@ -31,8 +37,12 @@ export class HealthService {
     private readonly settings: Settings,
   ) {}
 
-  async report(): Promise<{ isHealthy: boolean; report: HealthReport }> {
-    const checks = await this.check();
+  report(): Promise<JudgedReport> {
+    return this.reports.get();
+  }
+
+  private async makeReport(): Promise<JudgedReport> {
+    const checks = await this.checks.get();
     const word = (name: string) => (checks.get(name) === true ? 'healthy' : 'unhealthy');
     const isHealthy = !this.draining.isOn && [...checks.values()].every(Boolean);
     const gate = checks.get('database') === true ? await this.budget.health().catch(() => null) : null;
@@ -56,14 +66,14 @@ export class HealthService {
   /** Ready means: can take requests. An upstream that is down does not take all replicas out of service at once. */
   async failingForReady(): Promise<string[]> {
     if (this.draining.isOn) return ['draining'];
-    const checks = await this.check();
+    const checks = await this.checks.get();
     return ['database', 'migrations', 'jobs'].filter((name) => checks.get(name) !== true);
   }
 
   /** Once started, always started: what fails later is for the other probes to tell. */
   async failingForStartup(): Promise<string[]> {
     if (this.hasStarted) return [];
-    const checks = await this.check();
+    const checks = await this.checks.get();
     const failing = ['database', 'migrations', 'jobs'].filter((name) => checks.get(name) !== true);
     this.hasStarted = failing.length === 0;
     return failing;
@@ -101,13 +111,6 @@ export class HealthService {
     };
   }
 
-  private async check(): Promise<Checks> {
-    const now = performance.now();
-    if (this.cached !== null && now < this.cached.until) return this.cached.checks;
-    this.cached = { until: now + GOOD_FOR_MS, checks: this.ask() };
-    return this.cached.checks;
-  }
-
   /** Terminus throws when a check is down; the shape of the answer is the contract's, not its. */
   private async ask(): Promise<Checks> {
     const { indicators } = this;
@@ -134,4 +137,17 @@ function detailsOf(error: unknown): HealthIndicatorResult {
   if (typeof response === 'object' && response !== null && 'details' in response)
     return response.details as HealthIndicatorResult;
   throw error;
+}
+
+/** Learns something at most so often, however many ask. */
+class Lasting<T> {
+  private known: { readonly until: number; readonly value: Promise<T> } | null = null;
+
+  constructor(private readonly learn: () => Promise<T>) {}
+
+  get(): Promise<T> {
+    const now = performance.now();
+    if (this.known === null || now >= this.known.until) this.known = { until: now + GOOD_FOR_MS, value: this.learn() };
+    return this.known.value;
+  }
 }

@@ -26,7 +26,9 @@ export class Outcomes implements OnModuleDestroy {
     if (patience.waitMs === 0 || this.closing || this.waiting.size >= MAX_WAITING) return instance;
     patience.heed();
     if (isSettled(instance.phase)) return instance;
+    const since = performance.now();
     await this.wait(instance.id, patience);
+    patience.held(performance.now() - since);
     return (await this.instances.find(instance.id)) ?? instance;
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
+import { run, type Statement } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { isScope } from '../platform/http/auth/scopes.js';
 import type { Page } from '../platform/http/pagination.js';
@@ -8,6 +9,14 @@ import type { ApiKey } from './domain/api-key.js';
 
 /** Any number that nothing else in the database locks. */
 const ADMIN_KEYS_LOCK = 7_201_846_535_201n;
+
+const FIND_ALL: Statement = {
+  name: 'find-keys',
+  text: `SELECT id, team_id AS "teamId", name, secret_hash AS "secretHash", last_four AS "lastFour", scopes,
+                created_by AS "createdBy", replaces, family, max_instances AS "maxInstances", created_at AS "createdAt",
+                expires_at AS "expiresAt", revoked_at AS "revokedAt", last_used_at AS "lastUsedAt"
+         FROM api_keys WHERE id = ANY($1)`,
+};
 
 @Injectable()
 export class KeysRepository {
@@ -22,6 +31,13 @@ export class KeysRepository {
   async find(id: string, tx: Tx = this.prisma): Promise<ApiKey | null> {
     const row = await tx.apiKey.findUnique({ where: { id } });
     return row && toApiKey(row);
+  }
+
+  /** The keys with these ids, in their order; null where there is none. */
+  async findAll(ids: readonly string[]): Promise<(ApiKey | null)[]> {
+    const { rows } = await run<ApiKeyRow>(this.prisma, FIND_ALL, [ids]);
+    const found = new Map(rows.map((row) => [row.id, toApiKey(row)]));
+    return ids.map((id) => found.get(id) ?? null);
   }
 
   async list(teamId: string | undefined, { limit, offset }: Page): Promise<{ keys: ApiKey[]; total: number }> {

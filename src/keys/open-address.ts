@@ -14,11 +14,15 @@ export class UnsafeAddress extends Error {
 
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/i;
 
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host);
+}
+
 /** @throws UnsafeAddress */
 export async function refuseUnsafeAddress(
   { host, allowAnonymous }: Pick<Settings, 'host' | 'allowAnonymous'>,
   authenticator: Authenticator,
 ): Promise<void> {
-  if (allowAnonymous || LOOPBACK.test(host)) return;
+  if (allowAnonymous || isLoopback(host)) return;
   if (await authenticator.isOpen()) throw new UnsafeAddress(host);
 }

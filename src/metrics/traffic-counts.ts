@@ -27,9 +27,9 @@ export class TrafficCounts {
     private readonly settings: Settings,
   ) {}
 
-  note({ status, durationMs }: FinishedRequest): void {
+  note({ status, servedMs }: FinishedRequest): void {
     this.requests += 1;
-    this.durationMs += durationMs;
+    this.durationMs += servedMs;
     if (status >= FAILED_FROM) this.failed += 1;
   }
 

@@ -14,6 +14,13 @@ export class TtlCache<T extends object> {
     });
   }
 
+  /** What is there already and fresh; a miss is counted by `get`, which then reads. */
+  peek(key: string): T | undefined {
+    const entry = this.entries.get(key);
+    if (entry !== undefined) this.hits += 1;
+    return entry;
+  }
+
   /** Failures are not kept: the next caller reads again. */
   async get(key: string, read: () => Promise<T>): Promise<T> {
     if (this.entries.has(key)) this.hits += 1;

@@ -96,6 +96,17 @@ describe('what is reported about requests', () => {
     expect(finished.every(({ durationMs, aborted }) => durationMs > 0 && !aborted)).toBe(true);
   });
 
+  it('counts neither what a caller wanted to wait nor how long a stream lasts as the time of the service', async () => {
+    await fetch(`${server.url}/api/held`, { headers: { prefer: 'wait=1' } });
+    await (await fetch(`${server.url}/api/stream`)).text();
+    await settled(2);
+
+    for (const { durationMs, servedMs } of finished) {
+      expect(durationMs).toBeGreaterThanOrEqual(950);
+      expect(durationMs - servedMs).toBeGreaterThanOrEqual(950);
+    }
+  });
+
   it('is one line a request: debug for reads, info for writes, a warning for failures', async () => {
     await fetch(`${server.url}/api/instances/known?token=hush`);
     await fetch(`${server.url}/api/instances/known`, { method: 'DELETE' });

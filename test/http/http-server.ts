@@ -1,4 +1,4 @@
-import { Body, ConsoleLogger, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, ConsoleLogger, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiTags } from '@nestjs/swagger';
@@ -16,10 +16,12 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { connect } from 'node:net';
 import { AppError, type ErrorKind } from '../../src/platform/app-error.js';
 import { configureHttp, createFastifyAdapter, type HttpSettings } from '../../src/platform/http/configure-http.js';
 import { ApiErrors, setUpOpenApi } from '../../src/platform/http/openapi.js';
+import { CurrentPatience, type Patience } from '../../src/platform/http/prefer-wait.js';
 import { Paged } from '../../src/platform/http/pagination.js';
 
 class Label {
@@ -104,6 +106,21 @@ class OtherController {
     throw this.failures.next;
   }
 
+  @Get('api/held')
+  async hold(@CurrentPatience() patience: Patience): Promise<object> {
+    await new Promise((resolve) => setTimeout(resolve, patience.waitMs));
+    patience.held(patience.waitMs);
+    return {};
+  }
+
+  @Get('api/stream')
+  stream(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    reply.hijack();
+    reply.raw.writeHead(200).write('begun');
+    request.heldSince = performance.now();
+    setTimeout(() => reply.raw.end(), 1_000);
+  }
+
   @Get('health/live')
   live(): object {
     return { status: 'healthy' };
@@ -178,7 +195,7 @@ export async function startServer(overrides: Partial<HttpSettings> = {}): Promis
 function recording(lines: LogLine[]): HttpSettings['log'] {
   const at = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, message, fields: { ...fields } });
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return { isLevelEnabled: () => true, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 function sendRaw(port: number, bytes: string | Buffer, waitMs: number): Promise<{ text: string; closed: boolean }> {

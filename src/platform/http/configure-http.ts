@@ -6,6 +6,7 @@ import { withinRequest } from '../logging/request-scope.js';
 import type { AuditEntry } from './audit/audit-entry.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { Gatekeeper } from './auth/gatekeeper.js';
+import type { OpenTo } from './auth/open-door.js';
 import { trustsProxies } from './client-address.js';
 import { ErrorFilter } from './error.filter.js';
 import { answerFor, answerForStatus } from './error-answer.js';
@@ -30,6 +31,8 @@ export interface HttpSettings {
   log: HttpLog;
   /** Knows the keys; without it nobody needs one. */
   authenticator?: Authenticator;
+  /** Who can reach it while there is no key. */
+  openTo?: OpenTo;
   /** Shared by the replicas; the memory of this process when absent. */
   rateLimitStorage?: RateLimitStorage;
   /** How long a client may take for its headers and for its whole request. */
@@ -60,7 +63,7 @@ export class HttpAdapter extends FastifyAdapter {
     entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
     // After the body was read, whose events would be none of the request's.
     instance.addHook('preHandler', ({ id }, _reply, done) => withinRequest(id, done));
-    this.setOnRequestHook((request, reply) => entrance.pass(request, reply));
+    this.setOnRequestHook((request, reply, done) => entrance.pass(request, reply, done));
   }
 
   open(door: FrontDoor): void {
@@ -76,14 +79,22 @@ class Entrance {
   readonly parserErrors = new ParserErrors();
   door: FrontDoor | null = null;
 
-  async pass(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    await this.door?.enter(request, reply);
+  /** Whatever is thrown here, Nest hands to `done`. */
+  pass(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+    const entered = this.door?.enter(request, reply);
+    if (entered instanceof Promise) entered.then(() => done(), done);
+    else done();
   }
 
   /** Counts and marks a request that the router refuses, like any other, before it is answered. */
   async turnAway(error: Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const refusal = await this.pass(request, reply).catch((reason: unknown) => reason);
-    sendError(reply, answerFor(refusal ?? error), String(request.id));
+    let refusal: unknown = error;
+    try {
+      await this.door?.enter(request, reply);
+    } catch (reason) {
+      refusal = reason;
+    }
+    sendError(reply, answerFor(refusal), String(request.id));
   }
 }
 
@@ -97,7 +108,11 @@ export function configureHttp(app: NestFastifyApplication, settings: HttpSetting
   if (!(adapter instanceof HttpAdapter)) throw new Error('The application must be made with createFastifyAdapter');
   const { log, rateLimit, rateLimitStorage = new FixedWindowStorage(), onFinished, onAttempt } = settings;
   const limiter = new RateLimiter(rateLimit, rateLimitStorage);
-  const gatekeeper = new Gatekeeper(settings.authenticator ?? null, rateLimit.enabled);
+  const gatekeeper = new Gatekeeper({
+    authenticator: settings.authenticator ?? null,
+    countsFailures: rateLimit.enabled,
+    openTo: settings.openTo ?? 'network',
+  });
   adapter.open(
     new FrontDoor({ limiter, gatekeeper, log, ...(onFinished && { onFinished }), ...(onAttempt && { onAttempt }) }),
   );

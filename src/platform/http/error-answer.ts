@@ -42,7 +42,7 @@ const KNOWN: Record<number, { code: string; message: string }> = {
 };
 
 const INTERNAL: ErrorAnswer = { status: 500, code: 'INTERNAL_ERROR', message: 'Internal server error' };
-const UNAVAILABLE_RETRY_SECONDS = 1;
+export const UNAVAILABLE_RETRY_SECONDS = 1;
 const MAX_MESSAGE_LENGTH = 300;
 
 /** What the framework reports about a body, in words for the caller. */

@@ -20,10 +20,16 @@ export class HttpSchedule {
   @Interval(TIDY_EVERY_MS)
   async tidy(): Promise<void> {
     try {
-      await this.answers.removeOld(this.clock.now());
-      await this.quotas.removeOld();
+      const now = this.clock.now();
+      await untilNoneIsLeft(() => this.answers.removeOld(now));
+      await untilNoneIsLeft(() => this.quotas.removeOld());
     } catch (error) {
       this.logger.warn({ err: error }, 'what is over could not be removed; the next tick removes it');
     }
   }
+}
+
+/** In batches, so that no statement lasts long; the last one is short. */
+async function untilNoneIsLeft(removeBatch: () => Promise<{ isFull: boolean }>): Promise<void> {
+  while ((await removeBatch()).isFull);
 }

@@ -29,7 +29,8 @@ const TAGS: Record<string, string> = {
 const ANYWHERE = [400, 414, 431, 500, 503];
 const BELOW_API = [406, 429];
 const WITH_BODY = [413, 415];
-const WITH_KEY = [401, 403];
+/** 429 outside of /api: too many wrong keys. */
+const WITH_KEY = [401, 403, 429];
 /** Of parameters that stand in many paths; any other is called by its own name. */
 const WORDS: Record<string, string> = {
   instanceId: 'The id of the instance, or the provider’s id of any machine it has had',

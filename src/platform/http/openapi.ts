@@ -124,6 +124,16 @@ const FEATURES = [
     },
   },
   {
+    asks: 'idempotency-key',
+    statuses: /^409$/,
+    answers: {
+      'Retry-After': {
+        description: 'With `IDEMPOTENCY_KEY_IN_FLIGHT`: seconds until the other request may be answered',
+        schema: { type: 'integer' as const },
+      },
+    },
+  },
+  {
     asks: 'prefer',
     statuses: /^2/,
     answers: { 'Preference-Applied': { description: 'The wait that was heeded', schema: TEXT } },

@@ -29,6 +29,11 @@ export class Patience {
     this.reply.header('Preference-Applied', `wait=${this.seconds}`);
   }
 
+  /** Tells how long the answer was held: that is none of the service's own time. */
+  held(ms: number): void {
+    this.reply.request.heldMs = (this.reply.request.heldMs ?? 0) + ms;
+  }
+
   /** Aborted when the caller is gone. */
   get gone(): AbortSignal {
     const controller = new AbortController();

@@ -4,7 +4,10 @@ import { answerForStatus } from './error-answer.js';
 import { HttpRefusal } from './http-refusal.js';
 import { POISON, refusalOfText, shortened } from './text-rules.js';
 
+const HOST = 'host';
+const PROTO = '__proto__';
 const MAX_TARGET_LENGTH = 8192;
+const PLAIN_TARGET = /^[\x21-\x24\x26-\x3e\x40-\x7e]*$/;
 
 type RequestHead = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'>;
 
@@ -13,14 +16,17 @@ export function checkHead(request: RequestHead): void {
   const target = request.url ?? '/';
   if (target.length > MAX_TARGET_LENGTH) throw new HttpRefusal(answerForStatus(414));
   checkHeaders(request);
-  checkPath(target);
-  checkQuery(target);
+  // Neither an escape nor a query, and no character that anybody could mind.
+  if (!PLAIN_TARGET.test(target)) {
+    checkPath(target);
+    checkQuery(target);
+  }
   checkEncoding(request.headers['content-encoding']);
 }
 
 /** Whether an answer in JSON is among those that the caller would take. An event stream is asked for by its own type. */
 export function acceptsJson(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === '') return true;
+  if (accept === undefined || accept === '*/*' || accept.trim() === '') return true;
   return accept.split(',').some((entry) => {
     const [range = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
     const refused = parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
@@ -31,9 +37,13 @@ export function acceptsJson(accept: string | undefined): boolean {
 function checkHeaders({ rawHeaders, httpVersion }: RequestHead): void {
   // Node still serves HTTP/0.9, which has neither headers nor a status to answer with.
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw new InvalidRequest('request', 'This is not HTTP/1.1');
-  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  if (names.includes('__proto__')) throw new InvalidRequest('headers', 'This header name is not allowed');
-  const hosts = names.filter((name) => name === 'host').length;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length === HOST.length && name.toLowerCase() === HOST) hosts += 1;
+    else if (name.length === PROTO.length && name.toLowerCase() === PROTO)
+      throw new InvalidRequest('headers', 'This header name is not allowed');
+  }
   // Node would answer a missing Host with an empty body, and would take the first of two.
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
     throw new InvalidRequest('headers', 'There must be one Host header');

@@ -33,13 +33,32 @@ function addToRouteConfig(scope: Scope): MethodDecorator {
   };
 }
 
-/** What a request must be allowed; null where no key is needed. All of /api is closed unless it says what it asks for. */
-export function requiredScopeOf(request: FastifyRequest): Scope | null {
-  const { url } = request.routeOptions;
-  if (request.is404 || url === undefined) return null;
-  const { scope } = request.routeOptions.config as RouteConfig;
-  if (scope !== undefined) return scope;
-  return url === '/api' || url.startsWith('/api/') ? 'admin' : null;
+/** What is known of a request by its route alone. */
+export interface Place {
+  /** The template; null when nothing matched. */
+  readonly route: string | null;
+  /** What a request must be allowed; null where no key is needed. */
+  readonly scope: Scope | null;
+  readonly isBelowApi: boolean;
+}
+
+const NOWHERE: Place = { route: null, scope: null, isBelowApi: false };
+const places = new WeakMap<object, Place>();
+
+export function placeOf(request: FastifyRequest): Place {
+  const config = request.routeOptions.config as (RouteConfig & { url?: string }) | undefined;
+  // A target that the router cannot read has none.
+  if (config === undefined) return NOWHERE;
+  const known = places.get(config) ?? toPlace(config);
+  places.set(config, known);
+  return known;
+}
+
+/** All of /api is closed unless it says what it asks for. */
+function toPlace({ url, scope }: RouteConfig & { url?: string }): Place {
+  if (url === undefined) return NOWHERE;
+  const isBelowApi = url.startsWith('/api/');
+  return { route: url, scope: scope ?? (isBelowApi || url === '/api' ? 'admin' : null), isBelowApi };
 }
 
 /** The name that the operation has in the document. */

@@ -71,9 +71,10 @@ export class IdempotencyRepository {
     return count === 1;
   }
 
-  async removeOld(now: Date): Promise<void> {
-    await this.prisma.$executeRaw`
+  async removeOld(now: Date): Promise<{ isFull: boolean }> {
+    const removed = await this.prisma.$executeRaw`
       DELETE FROM idempotency_keys WHERE (team_id, key_hash) IN
         (SELECT team_id, key_hash FROM idempotency_keys WHERE created_at <= ${addMs(now, -KEPT_MS)} LIMIT ${BATCH})`;
+    return { isFull: removed >= BATCH };
   }
 }

@@ -22,13 +22,13 @@ export class FixedWindowStorage extends RateLimitStorage {
     super();
   }
 
-  override async increment(
+  override increment(
     key: string,
     ttlMs: number,
     limit: number,
     blockDurationMs: number,
     name: string,
-  ): Promise<RateLimitRecord> {
+  ): RateLimitRecord {
     const now = this.now();
     const window = this.windowOf(name, key, ttlMs, now);
     if (window.hits <= limit) window.hits++;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../app-error.js';
+import type { Soon } from '../at-once.js';
 import type { QuotaLease, TakeLease } from './quota-lease.js';
 import { type RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
 
@@ -45,18 +46,32 @@ export class LeasedQuotaStorage extends RateLimitStorage {
   }
 
   /** @throws StoreTooSlow, or whatever the store failed with */
-  override async increment(
+  override increment(
     key: string,
     ttlMs: number,
     limit: number,
     _blockDurationMs: number,
     name: string,
-  ): Promise<RateLimitRecord> {
+  ): Soon<RateLimitRecord> {
     const block = Math.min(MAX_BLOCK, Math.max(1, Math.floor(limit * BLOCK_PART)));
-    const window = this.windowOf(`${name}\0${key}`);
+    const window = this.windowOf(name, key);
     const ask = () => this.ask(window, ttlMs, () => this.lease(name, key, limit, ttlMs, block));
+    return this.knows(window, limit)
+      ? this.count(window, limit, block, ask)
+      : this.countLater(window, limit, block, ask);
+  }
+
+  private knows(window: Window, limit: number): boolean {
+    return this.hasLeft(window) || this.isSpent(window, limit);
+  }
+
+  private async countLater(window: Window, limit: number, block: number, ask: () => Promise<void>) {
     // A block may be used up by others before its waiter gets to it; at the limit there are no more blocks.
-    while (!this.hasLeft(window) && !this.isSpent(window, limit)) await ask();
+    while (!this.knows(window, limit)) await ask();
+    return this.count(window, limit, block, ask);
+  }
+
+  private count(window: Window, limit: number, block: number, ask: () => Promise<void>): RateLimitRecord {
     const isBlocked = !this.hasLeft(window);
     if (!isBlocked) window.left -= 1;
     if (!isBlocked && block > 1 && window.left <= block / 2 && window.used < limit) void ask().catch(() => undefined);
@@ -73,7 +88,8 @@ export class LeasedQuotaStorage extends RateLimitStorage {
     return window.left === 0 && window.used >= limit && this.now() < window.endsAt;
   }
 
-  private windowOf(id: string): Window {
+  private windowOf(name: string, key: string): Window {
+    const id = `${name}\0${key}`;
     const known = this.windows.get(id);
     if (known !== undefined) return known;
     const fresh = { left: 0, used: 0, endsAt: -Infinity, asking: null };

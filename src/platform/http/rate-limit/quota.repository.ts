@@ -33,9 +33,10 @@ export class QuotaRepository {
     return { ...row, granted: Number(row.granted), used: Number(row.used) };
   }
 
-  async removeOld(): Promise<void> {
-    await this.prisma.$executeRaw`
+  async removeOld(): Promise<{ isFull: boolean }> {
+    const removed = await this.prisma.$executeRaw`
       DELETE FROM rate_limit_windows WHERE (name, key) IN
         (SELECT name, key FROM rate_limit_windows WHERE ends_at < clock_timestamp() - interval '1 hour' LIMIT ${BATCH})`;
+    return { isFull: removed >= BATCH };
   }
 }

@@ -1,3 +1,5 @@
+import type { Soon } from '../at-once.js';
+
 export interface RateLimitRecord {
   /** Hits in the current window, this one included; at most one more than the limit. */
   totalHits: number;
@@ -8,7 +10,7 @@ export interface RateLimitRecord {
   timeToBlockExpire: number;
 }
 
-/** Counts hits. It has the shape of @nestjs/throttler's storage, so that its stores can be put behind it. */
+/** Counts hits, at once where it can. It has the shape of @nestjs/throttler's storage, so that its stores can be put behind it. */
 export abstract class RateLimitStorage {
   /** @param blockDurationMs how long a key stays shut once it is over; 0 for "until its window ends". */
   abstract increment(
@@ -17,5 +19,5 @@ export abstract class RateLimitStorage {
     limit: number,
     blockDurationMs: number,
     name: string,
-  ): Promise<RateLimitRecord>;
+  ): Soon<RateLimitRecord>;
 }

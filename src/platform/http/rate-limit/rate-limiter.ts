@@ -1,4 +1,5 @@
 import { AppError } from '../../app-error.js';
+import { once, orElse, type Soon } from '../at-once.js';
 import { FixedWindowStorage } from './fixed-window-storage.js';
 import type { RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
 
@@ -63,6 +64,7 @@ const INSTANCES = '/api/instances';
 
 export class RateLimiter {
   private readonly rules: readonly Rule[];
+  private readonly rulesByRoute = new Map<string | null, Map<string, readonly Rule[]>>();
   // While the shared store is away, each process counts for itself rather than letting everything in.
   private readonly fallback: RateLimitStorage;
 
@@ -79,24 +81,47 @@ export class RateLimiter {
    * Counts a request against every limit that applies, the narrowest first, and stops at the one that refuses it: a refused
    * create must not eat into the caller's hour. Null when no limit applies.
    */
-  async admit(request: LimitedRequest): Promise<RateLimitVerdict | null> {
-    let tightest: RateLimitVerdict | null = null;
-    const policies: PolicyState[] = [];
-    for (const rule of this.rules.filter((candidate) => candidate.applies(request))) {
-      const verdict = this.toVerdict(rule, await this.count(rule, request.caller), policies);
-      if (verdict.retryAfterSeconds !== null) return verdict;
-      if (tightest === null || verdict.remaining < tightest.remaining) tightest = verdict;
-    }
-    return tightest;
+  admit(request: LimitedRequest): Soon<RateLimitVerdict | null> {
+    const rules = this.rulesFor(request);
+    return rules.length === 0 ? null : this.admitBy(rules, 0, request.caller, [], null);
   }
 
-  private async count({ name, limit, windowMs }: Rule, caller: string): Promise<RateLimitRecord> {
-    try {
-      return await this.storage.increment(caller, windowMs, limit, 0, name);
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      return this.fallback.increment(caller, windowMs, limit, 0, name);
-    }
+  private admitBy(
+    rules: readonly Rule[],
+    index: number,
+    caller: string,
+    policies: PolicyState[],
+    tightest: RateLimitVerdict | null,
+  ): Soon<RateLimitVerdict | null> {
+    const rule = rules[index];
+    if (rule === undefined) return tightest;
+    return once(this.count(rule, caller), (record) => {
+      const verdict = this.toVerdict(rule, record, policies);
+      if (verdict.retryAfterSeconds !== null) return verdict;
+      const isTighter = tightest === null || verdict.remaining < tightest.remaining;
+      return this.admitBy(rules, index + 1, caller, policies, isTighter ? verdict : tightest);
+    });
+  }
+
+  /** Methods and routes are few, and which rules apply to them never changes. */
+  private rulesFor(request: LimitedRequest): readonly Rule[] {
+    const { route, method } = request;
+    const byMethod = this.rulesByRoute.get(route) ?? new Map<string, readonly Rule[]>();
+    const known = byMethod.get(method);
+    if (known !== undefined) return known;
+    const rules = this.rules.filter((rule) => rule.applies(request));
+    this.rulesByRoute.set(route, byMethod.set(method, rules));
+    return rules;
+  }
+
+  private count({ name, limit, windowMs }: Rule, caller: string): Soon<RateLimitRecord> {
+    return orElse(
+      () => this.storage.increment(caller, windowMs, limit, 0, name),
+      (error) => {
+        if (error instanceof AppError) throw error;
+        return this.fallback.increment(caller, windowMs, limit, 0, name);
+      },
+    );
   }
 
   private toVerdict(rule: Rule, record: RateLimitRecord, policies: PolicyState[]): RateLimitVerdict {

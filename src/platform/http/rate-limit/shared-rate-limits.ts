@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Settings } from '../../config.js';
+import type { Soon } from '../at-once.js';
 import { LeasedQuotaStorage } from './leased-quota-storage.js';
 import { QuotaRepository } from './quota.repository.js';
 import { type RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
@@ -23,7 +24,7 @@ export class SharedRateLimits extends RateLimitStorage implements OnModuleInit, 
         : new StorageWithReserve(new LeasedQuotaStorage((...wish) => redis.lease(...wish)), inDatabase);
   }
 
-  override increment(...hit: Parameters<RateLimitStorage['increment']>): Promise<RateLimitRecord> {
+  override increment(...hit: Parameters<RateLimitStorage['increment']>): Soon<RateLimitRecord> {
     return this.storage.increment(...hit);
   }
 

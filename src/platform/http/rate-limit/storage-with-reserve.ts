@@ -1,4 +1,5 @@
 import { AppError } from '../../app-error.js';
+import { orElse, type Soon } from '../at-once.js';
 import { type RateLimitRecord, RateLimitStorage } from './rate-limit-storage.js';
 
 /**
@@ -14,12 +15,13 @@ export class StorageWithReserve extends RateLimitStorage {
     super();
   }
 
-  override async increment(...hit: Parameters<RateLimitStorage['increment']>): Promise<RateLimitRecord> {
-    try {
-      return await this.first.increment(...hit);
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      return this.reserve.increment(...hit);
-    }
+  override increment(...hit: Parameters<RateLimitStorage['increment']>): Soon<RateLimitRecord> {
+    return orElse(
+      () => this.first.increment(...hit),
+      (error) => {
+        if (error instanceof AppError) throw error;
+        return this.reserve.increment(...hit);
+      },
+    );
   }
 }
