@@ -44,7 +44,8 @@ suite('rate limits in Redis', () => {
   });
 
   const key = (name: string) => keys[name] ?? '';
-  const admittedOf = (answers: readonly { readonly status: number }[]) => answers.filter(({ status }) => status === 200).length;
+  const admittedOf = (answers: readonly { readonly status: number }[]) =>
+    answers.filter(({ status }) => status === 200).length;
   const timesSaid = (text: string) =>
     world.services.map(({ lines }) => lines.filter((line) => line.includes(text)).length);
   /** Who asked in vain asks again after a second, and counts in the database until then. */

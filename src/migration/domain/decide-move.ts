@@ -69,6 +69,7 @@ const MAX_FAILURES = 3;
 const FREE_ATTEMPTS = 2;
 const FIRST_BRAKE_MS = 30_000;
 const LONGEST_BRAKE_MS = 600_000;
+const RAREST_LOOK_MS = 15_000;
 /** A job is listed some seconds after its call was taken. */
 const JOB_VISIBLE_MS = 30_000;
 
@@ -231,7 +232,7 @@ export function brakeOf(instance: Pick<Instance, 'lostAt' | 'phaseSince' | 'reco
 
 /** Often at first, then less: a doubt that lasts is not asked about every second. */
 function lookAgainMs({ phaseSince }: Instance, now: Date, { pollMs }: MoveLimits): number {
-  return Math.min(60_000, Math.max(Math.min(pollMs, 2000), (now.getTime() - phaseSince.getTime()) / 4));
+  return Math.min(RAREST_LOOK_MS, Math.max(Math.min(pollMs, 2000), (now.getTime() - phaseSince.getTime()) / 4));
 }
 
 /** A move as it is kept and shown. */
