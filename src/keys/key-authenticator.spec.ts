@@ -23,7 +23,7 @@ it('looks up all invented keys that come at once by a few statements, one after 
     formatApiKey('live', `key${String(index).padStart(16, '0')}`, newSecret()),
   );
 
-  const holders = await Promise.all(invented.map((key) => authenticator.identify(key)));
+  const holders = await Promise.all(invented.map(async (key) => authenticator.identify(key)));
 
   expect(holders.every((holder) => holder === null)).toBe(true);
   expect(keys.statements).toBeLessThanOrEqual(2);

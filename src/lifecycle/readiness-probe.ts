@@ -22,7 +22,8 @@ export class ReadinessProbe {
     const endpoint = endpoints.find(({ port }) => port === readiness.port);
     if (endpoint === undefined) return { isReady: false, seen: `port ${readiness.port} has no endpoint` };
     // A row may hold null for a path that was not given.
-    return readiness.path == null ? this.connect(endpoint) : this.get(endpoint, readiness.path);
+    const path = readiness.path ?? null;
+    return path === null ? this.connect(endpoint) : this.get(endpoint, path);
   }
 
   private async get({ endpoint, type }: Endpoint, path: string): Promise<ProbeAnswer> {

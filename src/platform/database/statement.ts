@@ -104,7 +104,7 @@ type Absent = false | null | undefined;
  * does: what is sent after the transaction was given up would be no part of it.
  */
 export async function together(work: readonly (Promise<unknown> | Absent)[]): Promise<void> {
-  const ends = await Promise.allSettled(work);
+  const ends = await Promise.allSettled(work.filter((one) => one instanceof Promise));
   const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   if (failures.length > 0) throw failures.find((failure) => !isAftermath(failure)) ?? failures[0];
 }

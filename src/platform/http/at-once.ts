@@ -2,8 +2,8 @@
 export type Soon<T> = T | Promise<T>;
 
 /** Goes on at once with what is known; a turn of the event loop for each answer in memory would cost more than the answer. */
-export function once<T, R>(value: Soon<T>, next: (known: T) => Soon<R>): Soon<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
+export function once<T, R>(value: Soon<T>, use: (known: T) => Soon<R>): Soon<R> {
+  return value instanceof Promise ? value.then(use) : use(value);
 }
 
 /** What `attempt` gives, or what `handle` makes of its failure, whether it fails at once or later. */

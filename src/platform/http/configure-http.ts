@@ -82,8 +82,13 @@ class Entrance {
   /** Whatever is thrown here, Nest hands to `done`. */
   pass(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const entered = this.door?.enter(request, reply);
-    if (entered instanceof Promise) entered.then(() => done(), done);
+    if (entered instanceof Promise) void this.passLater(entered, done);
     else done();
+  }
+
+  private async passLater(entered: Promise<void>, done: (error?: Error) => void): Promise<void> {
+    const [end] = await Promise.allSettled([entered]);
+    done(end.status === 'rejected' ? (end.reason as Error) : undefined);
   }
 
   /** Counts and marks a request that the router refuses, like any other, before it is answered. */

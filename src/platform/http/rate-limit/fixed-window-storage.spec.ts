@@ -11,52 +11,52 @@ function setUp(maxKeys = 1_000) {
 }
 
 describe('a fixed window', () => {
-  it('lets in up to its limit and blocks until it ends', async () => {
+  it('lets in up to its limit and blocks until it ends', () => {
     const { time, hit } = setUp();
 
-    const records = [await hit(), await hit(), await hit()];
+    const records = [hit(), hit(), hit()];
     time.now += 15_000;
-    const later = await hit();
+    const later = hit();
 
     expect(records.map((record) => record.isBlocked)).toEqual([false, false, true]);
     expect(later).toEqual({ totalHits: 3, timeToExpire: 45, isBlocked: true, timeToBlockExpire: 45 });
   });
 
-  it('begins anew when it is over', async () => {
+  it('begins anew when it is over', () => {
     const { time, hit } = setUp();
-    await hit();
-    await hit();
+    hit();
+    hit();
 
     time.now += MINUTE_MS;
 
-    expect(await hit()).toEqual({ totalHits: 1, timeToExpire: 60, isBlocked: false, timeToBlockExpire: 0 });
+    expect(hit()).toEqual({ totalHits: 1, timeToExpire: 60, isBlocked: false, timeToBlockExpire: 0 });
   });
 
-  it('counts every key and every limit apart', async () => {
+  it('counts every key and every limit apart', () => {
     const { storage, hit } = setUp();
-    await hit('a', 1);
+    hit('a', 1);
 
-    expect((await hit('b', 1)).isBlocked).toBe(false);
-    expect((await storage.increment('a', MINUTE_MS, 1, 0, 'status')).isBlocked).toBe(false);
+    expect(hit('b', 1).isBlocked).toBe(false);
+    expect(storage.increment('a', MINUTE_MS, 1, 0, 'status').isBlocked).toBe(false);
   });
 
-  it('forgets the windows that are over', async () => {
+  it('forgets the windows that are over', () => {
     const { time, storage, hit } = setUp();
-    for (let i = 0; i < 500; i++) await hit(`key-${i}`);
+    for (let i = 0; i < 500; i++) hit(`key-${i}`);
 
     time.now += MINUTE_MS;
-    await hit('another');
+    hit('another');
 
     expect(storage.size).toBe(1);
   });
 
-  it('never remembers more keys than it may, and drops the oldest', async () => {
+  it('never remembers more keys than it may, and drops the oldest', () => {
     const { storage, hit } = setUp(100);
 
-    for (let i = 0; i < 5_000; i++) await hit(`key-${i}`, 1);
+    for (let i = 0; i < 5_000; i++) hit(`key-${i}`, 1);
 
     expect(storage.size).toBe(100);
-    expect((await hit('key-4999', 1)).isBlocked).toBe(true);
-    expect((await hit('key-0', 1)).isBlocked).toBe(false);
+    expect(hit('key-4999', 1).isBlocked).toBe(true);
+    expect(hit('key-0', 1).isBlocked).toBe(false);
   });
 });

@@ -28,7 +28,7 @@ describe('a quota that is leased in blocks', () => {
   it.each([1, 10, 100, 1_000, 5_000])('lets in exactly its limit of %i, over four replicas', async (limit) => {
     const { hit } = setUp(4);
 
-    const records = await Promise.all(Array.from({ length: limit * 2 + 8 }, (_, index) => hit(limit, index % 4)));
+    const records = await Promise.all(Array.from({ length: limit * 2 + 8 }, async (_, index) => hit(limit, index % 4)));
 
     expect(records.filter((record) => !record.isBlocked)).toHaveLength(limit);
   });
