@@ -31,10 +31,11 @@ describe('standing subscriptions', () => {
   let writer: LogReplica;
   let service: ServiceProcess;
   let receiver: WebhookReceiver;
+  let elsewhere: WebhookReceiver;
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    receiver = await WebhookReceiver.start();
+    [receiver, elsewhere] = await Promise.all([WebhookReceiver.start(), WebhookReceiver.start()]);
     writer = await LogReplica.start({ databaseUrl: database.url, sends: false });
     service = await ServiceProcess.start({
       ...QUICK,
@@ -42,7 +43,7 @@ describe('standing subscriptions', () => {
       DATABASE_URL: database.url,
       NOVITA_SANDBOX: 'true',
       NOVITA_API_BASE_URL: 'http://127.0.0.1:9',
-      WEBHOOK_ALLOWED_HOSTS: receiver.host,
+      WEBHOOK_ALLOWED_HOSTS: `${receiver.host},${elsewhere.host}`,
       WEBHOOK_DENIED_PORTS: '9443',
     });
   });
@@ -51,6 +52,7 @@ describe('standing subscriptions', () => {
     await service.stop();
     await writer.stop();
     await receiver.stop();
+    await elsewhere.stop();
     await database.drop();
   });
 
@@ -112,6 +114,24 @@ describe('standing subscriptions', () => {
     await client.end();
     const shown = JSON.stringify([rows, (await service.get('/api/webhooks')).body, changed.body, service.lines]);
     expect(shown).not.toContain('canary-token-51');
+  });
+
+  it('do not send the headers that were meant for one origin to another', async () => {
+    const { id } = await subscribe('/bound', { headers: { 'X-Gateway-Token': 'canary-token-52' } });
+    const patch = (change: object) =>
+      service.send<WebhookBody & { error: { details: { field: string } } }>('PATCH', `/api/webhooks/${id}`, change);
+
+    const refused = await patch({ url: `${elsewhere.url}/bound` });
+    const within = await patch({ url: `${receiver.url}/bound/moved` });
+    const anew = await patch({ url: `${elsewhere.url}/bound`, headers: { 'X-Other': 'one' } });
+    await service.post(`/api/webhooks/${id}/test`, {});
+
+    expect([refused.status, refused.body.error.details.field]).toEqual([400, 'headers']);
+    expect([within.status, within.body.headerNames]).toEqual([200, ['X-Gateway-Token']]);
+    expect([anew.status, anew.body.headerNames]).toEqual([200, ['X-Other']]);
+    expect(elsewhere.received.map(({ headers }) => [headers['x-other'], headers['x-gateway-token']])).toEqual([
+      ['one', undefined],
+    ]);
   });
 
   it.each<[unknown, string]>([
