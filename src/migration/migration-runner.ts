@@ -61,7 +61,11 @@ export class MigrationRunner {
   }
 
   /** Null when another execution is under way. */
-  async begin(dryRun: boolean, maxMigrations: number | null): Promise<Execution | null> {
+  async begin(
+    dryRun: boolean,
+    maxMigrations: number | null,
+    alongside?: (execution: Execution, tx: Tx) => Promise<void>,
+  ): Promise<Execution | null> {
     const now = this.clock.now();
     const execution = this.newExecution('manual', now, {
       dryRun: dryRun || this.settings.migrationDryRun,
@@ -70,6 +74,7 @@ export class MigrationRunner {
     return this.unitOfWork.run(async (tx) => {
       if (!(await this.executions.insert(execution, tx))) return null;
       if (!execution.dryRun) await this.executions.postponeTurn(addMs(now, this.intervalMs), tx);
+      await alongside?.(execution, tx);
       return execution;
     });
   }

@@ -3,6 +3,8 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Settings } from '../platform/config.js';
 import { RequireScope } from '../platform/http/auth/require-scope.js';
 import { type Caller, CurrentCaller } from '../platform/http/caller.js';
+import { Answering, CurrentAnswering } from '../platform/http/idempotency/answering.js';
+import { Idempotent } from '../platform/http/idempotency/idempotent.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import {
   MigrationExecutionDetailsDto,
@@ -39,11 +41,18 @@ export class MigrationController {
   @Post('trigger')
   @RequireScope('migration:write')
   @HttpCode(202)
+  @Idempotent()
   @ApiAcceptedResponse({ type: MigrationTriggered })
   @ApiErrors(400, 409)
-  async triggerMigration(@Body() wish: TriggerMigrationDto): Promise<MigrationTriggered> {
+  async triggerMigration(
+    @Body() wish: TriggerMigrationDto,
+    @CurrentAnswering() answering: Answering,
+  ): Promise<MigrationTriggered> {
     const { dryRun = false, maxMigrations = null } = wish;
-    return toMigrationTriggered(await this.migration.trigger(dryRun, maxMigrations));
+    const execution = await this.migration.trigger(dryRun, maxMigrations, (begun, tx) =>
+      answering.keep(toMigrationTriggered(begun), tx),
+    );
+    return toMigrationTriggered(execution);
   }
 
   /** Executions, the newest first. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
+import type { Tx } from '../platform/database/unit-of-work.js';
 import { concerning } from '../platform/http/audit/audit-trail.js';
 import type { Caller } from '../platform/http/caller.js';
 import { AttemptsRepository } from './attempts.repository.js';
@@ -42,10 +43,16 @@ export class MigrationService {
   ) {}
 
   /** @throws MigrationJobConflict while one is under way, on any replica. */
-  async trigger(dryRun: boolean, maxMigrations: number | null): Promise<Execution> {
-    const execution = await this.runner.begin(dryRun, maxMigrations);
+  async trigger(
+    dryRun: boolean,
+    maxMigrations: number | null,
+    alongside: (execution: Execution, tx: Tx) => Promise<void>,
+  ): Promise<Execution> {
+    const execution = await this.runner.begin(dryRun, maxMigrations, async (begun, tx) => {
+      concerning(begun.id);
+      await alongside(begun, tx);
+    });
     if (execution === null) throw new MigrationJobConflict((await this.executions.findOpen())?.id ?? null);
-    concerning(execution.id);
     return execution;
   }
 

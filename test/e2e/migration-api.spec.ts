@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anOrder } from '../builders/an-order.js';
+import { rowsOf } from '../support/database.js';
 import { eventually, World } from '../support/world.js';
 
 interface Execution {
@@ -89,6 +90,26 @@ describe('the migration API', () => {
 
     expect(answer.status).toBe(202);
     await completed(answer.body.jobId);
+  });
+
+  it('runs one execution however often a trigger with one Idempotency-Key comes, and answers it the same', async () => {
+    await idle();
+    const before = (await world.service.get<History>('/api/migration/history')).body.total;
+    const send = (replica: number) =>
+      world.services[replica]!.post<{ jobId: string }>('/api/migration/trigger', {}, { 'idempotency-key': 'once' });
+
+    const first = await send(0);
+    await completed(first.body.jobId);
+    const again = await send(1);
+
+    expect([first.status, again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 202, 'true']);
+    expect(again.body).toEqual(first.body);
+    expect((await world.service.get<History>('/api/migration/history')).body.total).toBe(before + 1);
+    const entries = await rowsOf(
+      world.database,
+      `SELECT target FROM audit_entries WHERE action = 'triggerMigration' AND outcome = 'accepted' ORDER BY position DESC LIMIT 1`,
+    );
+    expect(entries).toEqual([{ target: first.body.jobId }]);
   });
 
   it('runs one execution however many replicas are asked at once', async () => {
