@@ -111,20 +111,13 @@ export class MachineOperator {
     if (sending === null) return true;
     try {
       await this.send(action, novitaId, addMs(now, this.limits.repeatActionMs));
-      return action === 'restart' ? await this.expectRestart(sending) : await this.lookLater(sending, this.clock.now());
+      const answeredAt = this.clock.now();
+      return await this.lookLater({ ...sending, actionAnsweredAt: answeredAt }, answeredAt, sending);
     } catch (error) {
       if (!(error instanceof NovitaError)) throw error;
       const isFirst = instance.actionSentAt === null;
       return this.onRefusedCall(sending, { action, placement, novitaId }, error, isFirst);
     }
-  }
-
-  /** It was accepted, and is not sent again whatever shows of it; only the old status and the old ways in may stand for a while. */
-  private async expectRestart(sending: Instance): Promise<boolean> {
-    const now = this.clock.now();
-    const nextCheckAt = addMs(now, this.limits.repeatActionMs);
-    await this.recorder.record({ before: sending, after: { ...sending, action: null, nextCheckAt, updatedAt: now } });
-    return false;
   }
 
   /** Two complete listings did not show the machine; its own record has the last word. */
@@ -225,7 +218,7 @@ export class MachineOperator {
   /** That a call is being sent is committed first; the next check is the lease of the replica that sends it. */
   private recordSending(instance: Instance, action: Action, now: Date): Promise<Instance | null> {
     const nextCheckAt = addMs(now, this.settings.novitaTimeoutMs + LEASE_MARGIN_MS);
-    const after = { ...instance, action, actionSentAt: now, nextCheckAt, updatedAt: now };
+    const after = { ...instance, action, actionSentAt: now, actionAnsweredAt: null, nextCheckAt, updatedAt: now };
     return this.recorder.record({ before: instance, after });
   }
 

@@ -75,6 +75,8 @@ export interface Instance {
   readonly connection: Connection | null;
   readonly action: Action | null;
   readonly actionSentAt: Date | null;
+  /** Upstream accepted the call; whether it does what it accepted is seen later. */
+  readonly actionAnsweredAt: Date | null;
   readonly probeStartedAt: Date | null;
   readonly probeLastSeen: string | null;
   readonly stopRequestedAt: Date | null;
@@ -164,7 +166,7 @@ export function canMove(from: Phase, to: Phase): boolean {
 /** The instance in its next phase. What belonged to the former phase (reason, action) is gone unless `change` gives it anew. */
 export function moveTo(instance: Instance, phase: Phase, now: Date, change: Partial<Instance> = {}): Instance {
   if (!canMove(instance.phase, phase)) throw new IllegalMove(instance.phase, phase);
-  const fresh = { reasonCode: null, reasonMessage: null, action: null, actionSentAt: null };
+  const fresh = { reasonCode: null, reasonMessage: null, action: null, actionSentAt: null, actionAnsweredAt: null };
   return { ...instance, ...fresh, ...change, phase, phaseSince: now, updatedAt: now };
 }
 

@@ -41,6 +41,7 @@ export function newInstance(
     connection: null,
     action: null,
     actionSentAt: null,
+    actionAnsweredAt: null,
     probeStartedAt: null,
     probeLastSeen: null,
     stopRequestedAt: null,

@@ -131,10 +131,10 @@ export function explained(instance: Instance, { code, message }: Reason, now: Da
 
 /** On its way up: the phase follows what upstream shows, the deadline stays. */
 export function progressed(instance: Instance, phase: Phase, now: Date): Change {
-  const { action, actionSentAt, deadlineAt } = instance;
+  const { action, actionSentAt, actionAnsweredAt, deadlineAt } = instance;
   return {
     before: instance,
-    after: moveTo(instance, phase, now, { deadlineAt, nextCheckAt: now, action, actionSentAt }),
+    after: moveTo(instance, phase, now, { deadlineAt, nextCheckAt: now, action, actionSentAt, actionAnsweredAt }),
   };
 }
 

@@ -101,6 +101,8 @@ describe('the next step of an instance', () => {
         ['that nothing shows in time: is sent again', {}, {}, 295, 'call'],
         ['that was sent again: is given more time', { phaseSince: seconds(250) }, {}, 295, 'inspect'],
         ['that nothing shows by its deadline: is given up', { deadlineAt: seconds(295) }, {}, 295, 'give-up-restart'],
+        ['that was accepted: is not sent again', { actionAnsweredAt: seconds(281) }, {}, 300, 'inspect'],
+        ['that was accepted, and that nothing shows', { actionAnsweredAt: seconds(255) }, {}, 300, 'give-up-restart'],
         ['that a listing showed: is over', {}, { lastSeenAt: seconds(284) }, 295, 'inspect'],
         ['that its own record showed: is over', { action: null }, {}, 295, 'inspect'],
       ] as const

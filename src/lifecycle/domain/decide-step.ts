@@ -50,6 +50,7 @@ export interface Facts {
   readonly sweptAt: Date | null;
 }
 
+const NEVER = new Date(8.64e15);
 const WAIT: Step = { kind: 'wait', until: null };
 /** However long a phase lasts, it is looked at this often, or at every poll where those are rarer. */
 const RAREST_LOOK_MS = 10_000;
@@ -134,7 +135,7 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   const isFresh = seenAt !== null && isSettled(instance, seenAt, limits);
   if (isFresh && placement.seenStatus === 'running') {
     if (!isRestartAwaited(instance, placement)) return { kind: 'inspect', placement, novitaId };
-    if (isOverdue(instance, seenAt)) return { kind: 'give-up-restart' };
+    if (isOverdue(instance, seenAt) || seenAt >= restartShowsBy(instance, limits)) return { kind: 'give-up-restart' };
     return seenAt >= restartAgainAt(instance, limits)
       ? { kind: 'call', action: 'restart', placement, novitaId }
       : { kind: 'inspect', placement, novitaId };
@@ -147,8 +148,14 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
     : { kind: 'wait', until: earliest(instance.deadlineAt, lookAgainAt(instance, now, limits)) };
 }
 
-/** A restart that may have been taken is repeated ever more rarely, as each one that takes effect unseen is an interruption. */
-function restartAgainAt({ actionSentAt, phaseSince }: Instance, { repeatActionMs }: Limits): Date {
+/** One that was accepted is not sent again, whatever shows of it. */
+function restartShowsBy({ actionAnsweredAt }: Instance, { repeatActionMs }: Limits): Date {
+  return actionAnsweredAt === null ? NEVER : addMs(actionAnsweredAt, 3 * repeatActionMs);
+}
+
+/** One that may have been taken is repeated ever more rarely, as each one that takes effect unseen is an interruption. */
+function restartAgainAt({ actionSentAt, actionAnsweredAt, phaseSince }: Instance, { repeatActionMs }: Limits): Date {
+  if (actionAnsweredAt !== null) return NEVER;
   const sentAt = actionSentAt ?? phaseSince;
   return addMs(sentAt, Math.max(repeatActionMs, sentAt.getTime() - phaseSince.getTime()));
 }

@@ -36,9 +36,8 @@ export function hasFailed(placement: Placement): boolean {
 }
 
 /**
- * A restart was sent without a clear answer, and nothing shows yet that it took effect: upstream may have lost it, or show the old
- * status still. Once it is accepted, or the machine was seen otherwise than running, its action is cleared; a listing that saw it
- * so changed the placement.
+ * A restart was sent, and nothing shows yet that it took effect: upstream may have refused it, lost it, or show the old status
+ * still. Once the machine was seen otherwise than running its action is cleared; a listing that saw it so changed the placement.
  */
 export function isRestartAwaited({ phase, action, actionSentAt }: Instance, { lastSeenAt }: Placement): boolean {
   if (phase !== 'restarting' || action !== 'restart' || actionSentAt === null) return false;
