@@ -91,7 +91,7 @@ const ROWS: Record<string, Row> = {
 function anAttempt(jobId: string, instanceId: string): string {
   return `
     INSERT INTO migration_attempts (id, execution_id, instance_id, team_id, cause, triggered_by, state, because, started_at, ended_at)
-    VALUES ('att-of-matrix', '${jobId}', '${instanceId}', 'own', 'spot_reclaim', 'api', 'skipped', 'not-lost', now(), now())`;
+    VALUES ('att-of-matrix', '${jobId}', '${instanceId}', 'own', 'spot_reclaim', 'manual_migration', 'skipped', 'not-lost', now(), now())`;
 }
 
 interface Operation {
