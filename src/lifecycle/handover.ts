@@ -9,7 +9,7 @@ import { addMs, Clock } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import type { StatementTx } from '../platform/database/statement.js';
 import { PricingService } from '../pricing/pricing.service.js';
-import { handedOver } from './domain/changes.js';
+import { handedOver } from './domain/handover-changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
 import { type HandoverStep, successorPauseMs } from './domain/decide-handover.js';
 import { createSendWithinMs, type Limits, limitsOf } from './domain/limits.js';

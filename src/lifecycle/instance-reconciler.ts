@@ -26,9 +26,9 @@ import {
   restartFollowed,
   stopped,
   stoppedAgain,
-  yielded,
 } from './domain/changes.js';
 import { decideStep, type Facts, type Step } from './domain/decide-step.js';
+import { yielded } from './domain/handover-changes.js';
 import { type Limits, limitsOf } from './domain/limits.js';
 import { buyingEndsAt } from './domain/purchase-times.js';
 import { type Reason, RESTART_UNCONFIRMED } from './domain/reason.js';

@@ -7,17 +7,19 @@ import { Answering, CurrentAnswering } from '../platform/http/idempotency/answer
 import { Idempotent } from '../platform/http/idempotency/idempotent.js';
 import { ApiErrors } from '../platform/http/openapi.js';
 import {
-  MigrationExecutionDetailsDto,
-  MigrationHistoryDto,
-  MigrationHistoryQuery,
   MigrationStatusDto,
   MigrationTriggered,
-  toMigrationExecution,
-  toMigrationExecutionDetails,
   toMigrationStatus,
   toMigrationTriggered,
   TriggerMigrationDto,
 } from './migration.dto.js';
+import {
+  MigrationExecutionDetailsDto,
+  MigrationHistoryDto,
+  MigrationHistoryQuery,
+  toMigrationExecution,
+  toMigrationExecutionDetails,
+} from './migration-history.dto.js';
 import { MigrationService } from './migration.service.js';
 
 @ApiTags('migration')

@@ -13,7 +13,7 @@ const RECLAIMS = ORDERS / 5;
  */
 const ORDERS_OF_ACCOUNT = Math.min(ORDERS, 500);
 const ACCOUNTS = ORDERS / ORDERS_OF_ACCOUNT;
-const AT_ONCE = 5;
+const AT_ONCE = 4;
 const ORDERING_MS = ORDERS_OF_ACCOUNT * 60;
 
 const SIZE = {
@@ -21,7 +21,7 @@ const SIZE = {
   reclaims: RECLAIMS / ACCOUNTS,
   orderingMs: ORDERING_MS,
   // In a proof most orders are bought before they are deleted: a delete that comes sooner spares a create.
-  deletedWithinMs: isProof ? 8 * ORDERING_MS : ORDERING_MS / 2,
+  deletedWithinMs: isProof ? 6 * ORDERING_MS : ORDERING_MS / 2,
   lyingOnAtMostMs: isProof ? ORDERS_OF_ACCOUNT * 2000 : ORDERING_MS,
 };
 

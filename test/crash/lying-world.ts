@@ -73,6 +73,8 @@ export class LyingWorld {
         // Several such worlds share a machine, and most of what they do is to list.
         LIFECYCLE_POLL_SECONDS: '4',
         QUEUE_TIMEOUT_SECONDS: '7200',
+        // A hundred lost machines at once must not wait for each other when the lying ends.
+        MIGRATION_MAX_CONCURRENT: '20',
         LOG_LEVEL: 'info',
       },
     });

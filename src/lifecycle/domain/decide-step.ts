@@ -14,7 +14,9 @@ import {
   startupTimeout,
 } from './reason.js';
 import type { Limits } from './limits.js';
+import { lookAgainAt } from './look-again.js';
 import { buyingEndsAt } from './purchase-times.js';
+import { restartAgainAt, restartShowsBy } from './restart-times.js';
 
 /** What an instance needs next. Every step is harmless when it is taken twice. */
 export type Step =
@@ -50,10 +52,7 @@ export interface Facts {
   readonly sweptAt: Date | null;
 }
 
-const NEVER = new Date(8.64e15);
 const WAIT: Step = { kind: 'wait', until: null };
-/** However long a phase lasts, it is looked at this often, or at every poll where those are rarer. */
-const RAREST_LOOK_MS = 10_000;
 
 /** What one instance needs next, given what is wanted, what was seen and the time. */
 export function decideStep(facts: Facts, now: Date, limits: Limits): Step {
@@ -146,18 +145,6 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   return phase !== null && phase !== instance.phase && isBringUp(instance.phase)
     ? { kind: 'advance', phase }
     : { kind: 'wait', until: earliest(instance.deadlineAt, lookAgainAt(instance, now, limits)) };
-}
-
-/** One that was accepted is not sent again, whatever shows of it. */
-function restartShowsBy({ actionAnsweredAt }: Instance, { repeatActionMs }: Limits): Date {
-  return actionAnsweredAt === null ? NEVER : addMs(actionAnsweredAt, 3 * repeatActionMs);
-}
-
-/** One that may have been taken is repeated ever more rarely, as each one that takes effect unseen is an interruption. */
-function restartAgainAt({ actionSentAt, actionAnsweredAt, phaseSince }: Instance, { repeatActionMs }: Limits): Date {
-  if (actionAnsweredAt !== null) return NEVER;
-  const sentAt = actionSentAt ?? phaseSince;
-  return addMs(sentAt, Math.max(repeatActionMs, sentAt.getTime() - phaseSince.getTime()));
 }
 
 /** The phase was entered by a wish whose call was not sent yet. */
@@ -302,13 +289,6 @@ function lost(): Step {
 
 function isPast(instant: Date | null, now: Date): boolean {
   return instant !== null && instant <= now;
-}
-
-/** The listing wakes whom it has news of, so a phase that lasts is looked at less often, but past its deadline. */
-function lookAgainAt({ phaseSince, deadlineAt }: Instance, now: Date, { pollMs }: Limits): Date {
-  if (isPast(deadlineAt, now)) return addMs(now, pollMs);
-  const rarerMs = Math.min(RAREST_LOOK_MS, (now.getTime() - phaseSince.getTime()) / 4);
-  return addMs(now, Math.max(pollMs, rarerMs));
 }
 
 function isLater(instant: Date | null, now: Date): boolean {
