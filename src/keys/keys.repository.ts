@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.js';
+import { type ApiKey as ApiKeyRow, Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { run, type Statement } from '../platform/database/statement.js';
+import { selectStatement } from '../platform/database/row-statements.js';
+import { run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { isScope } from '../platform/http/auth/scopes.js';
 import type { Page } from '../platform/http/pagination.js';
@@ -10,13 +11,12 @@ import type { ApiKey } from './domain/api-key.js';
 /** Any number that nothing else in the database locks. */
 const ADMIN_KEYS_LOCK = 7_201_846_535_201n;
 
-const FIND_ALL: Statement = {
-  name: 'find-keys',
-  text: `SELECT id, team_id AS "teamId", name, secret_hash AS "secretHash", last_four AS "lastFour", scopes,
-                created_by AS "createdBy", replaces, family, max_instances AS "maxInstances", created_at AS "createdAt",
-                expires_at AS "expiresAt", revoked_at AS "revokedAt", last_used_at AS "lastUsedAt"
-         FROM api_keys WHERE id = ANY($1)`,
-};
+const FIND_ALL = selectStatement<ApiKeyRow>(
+  'find-keys',
+  'api_keys',
+  Object.values(Prisma.ApiKeyScalarFieldEnum),
+  'WHERE id = ANY($1)',
+);
 
 @Injectable()
 export class KeysRepository {

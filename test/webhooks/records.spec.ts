@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { type AttemptRecord, DeliveryRepository } from '../../src/webhooks/delivery.repository.js';
-import { CLOSED_BREAKER } from '../../src/webhooks/domain/breaker.js';
 import { cancelPending } from '../../src/webhooks/waiting-deliveries.js';
+import { aFailedTry } from '../builders/a-failed-try.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { LogReplica } from '../support/log-replica.js';
 
@@ -11,6 +11,7 @@ const LEASE_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
 /** More than two statements take at once. */
 const MANY = 10_050;
+const AT = new Date('2026-11-01T12:00:00Z');
 
 describe('what is noted of tries', () => {
   let database: TestDatabase;
@@ -39,10 +40,10 @@ describe('what is noted of tries', () => {
     const [endpoint] = (await deliveries.claimEndpoints(claim)).filter(({ url }) => url === webhookUrl);
     const due = await deliveries.loadDue([{ endpointId: endpoint?.id ?? '', afterInstanceId: '' }], new Date());
     const record = (index: number, more: Partial<AttemptRecord>): AttemptRecord => ({
-      ...A_FAILURE,
-      endpointId: endpoint?.id ?? '',
-      token: endpoint?.token ?? '',
-      deliveryId: due[0]?.[index]?.id ?? '',
+      ...aFailedTry(
+        { endpointId: endpoint?.id ?? '', token: endpoint?.token ?? '', deliveryId: due[0]?.[index]?.id ?? '' },
+        AT,
+      ),
       ...more,
     });
     return { id: endpoint?.id ?? '', record };
@@ -126,22 +127,3 @@ describe('what is noted of tries', () => {
     return rows[0];
   };
 });
-
-const AT = new Date('2026-11-01T12:00:00Z');
-
-const A_FAILURE = {
-  state: 'pending',
-  attempts: 1,
-  clientErrors: 0,
-  parked: false,
-  nextAttemptAt: new Date('2026-11-01T12:00:05Z'),
-  at: AT,
-  status: 503,
-  class: 'server-error',
-  durationMs: 1,
-  bytes: 0,
-  isProbe: false,
-  breaker: CLOSED_BREAKER,
-  disabledBecause: null,
-  pullsForward: false,
-} as const;

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { DeliveriesRepository } from '../../src/webhooks/deliveries.repository.js';
 import { type AttemptRecord, DeliveryRepository } from '../../src/webhooks/delivery.repository.js';
-import { CLOSED_BREAKER } from '../../src/webhooks/domain/breaker.js';
+import { aFailedTry } from '../builders/a-failed-try.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { LogReplica, TEAM } from '../support/log-replica.js';
 
@@ -39,7 +39,9 @@ describe('statements that meet on the same rows', () => {
     );
     await client.end();
     const tokens = new Map(held.map(({ id, token }) => [id, token]));
-    records = rows.map((row) => aFailure(row.id, row.endpoint_id, tokens.get(row.endpoint_id) ?? ''));
+    records = rows.map(({ id, endpoint_id: endpointId }) =>
+      aFailedTry({ deliveryId: id, endpointId, token: tokens.get(endpointId) ?? '' }),
+    );
   });
 
   afterAll(async () => {
@@ -78,25 +80,3 @@ describe('statements that meet on the same rows', () => {
     expect(written).toBe(true);
   });
 });
-
-function aFailure(deliveryId: string, endpointId: string, token: string): AttemptRecord {
-  return {
-    endpointId,
-    token,
-    deliveryId,
-    state: 'pending',
-    attempts: 1,
-    clientErrors: 0,
-    parked: false,
-    nextAttemptAt: new Date(),
-    at: new Date(),
-    status: 500,
-    class: 'server-error',
-    durationMs: 1,
-    bytes: 0,
-    isProbe: false,
-    breaker: CLOSED_BREAKER,
-    disabledBecause: null,
-    pullsForward: false,
-  };
-}
