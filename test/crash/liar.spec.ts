@@ -5,14 +5,15 @@ import { isProof, Proof } from './proof.js';
 const CONVERGE_WITHIN_MS = 60_000;
 
 const proof = new Proof('liar');
-const ORDERS = proof.size(500, 10_000);
-const RECLAIMS = ORDERS / 5;
+const WISHED = proof.size(500, 10_000);
 /**
  * Four of five calls in an account are lied to, and its refusals slow all its calls down: a long proof has many accounts, of which
  * some are under way at a time.
  */
-const ORDERS_OF_ACCOUNT = Math.min(ORDERS, 500);
-const ACCOUNTS = ORDERS / ORDERS_OF_ACCOUNT;
+const ORDERS_OF_ACCOUNT = Math.min(WISHED, 500);
+const ACCOUNTS = Math.ceil(WISHED / ORDERS_OF_ACCOUNT);
+const ORDERS = ACCOUNTS * ORDERS_OF_ACCOUNT;
+const RECLAIMS = ORDERS / 5;
 const AT_ONCE = 4;
 const ORDERING_MS = ORDERS_OF_ACCOUNT * 60;
 
