@@ -24,6 +24,7 @@ import {
   requeued,
   restartFailed,
   restartFollowed,
+  restartSeen,
   stopped,
   stoppedAgain,
 } from './domain/changes.js';
@@ -129,6 +130,8 @@ export class InstanceReconciler {
         return this.record(lost(instance, step.reason, now));
       case 'requeue':
         return this.requeue(instance, step.placement, step.reason, now);
+      case 'confirm-restart':
+        return this.record(restartSeen(instance, now, this.limits));
       case 'give-up-restart':
         return this.record(restartFailed(instance, RESTART_UNCONFIRMED, now, this.limits));
       case 'follow-restart':

@@ -3,13 +3,13 @@ import type { Action, Connection, Instance } from '../instances/domain/instance.
 import type { Placement } from '../instances/domain/placement.js';
 import type { Change } from '../instances/domain/change.js';
 import { InstanceRecorder } from '../instances/instance-recorder.js';
-import { type MachineDetails, type MachineStatus, NovitaClient } from '../novita/novita-client.js';
+import { type MachineDetails, NovitaClient } from '../novita/novita-client.js';
 import { NovitaError } from '../novita/novita.errors.js';
 import { addMs, addSeconds, Clock, earliest } from '../platform/clock.js';
 import { Settings } from '../platform/config.js';
 import { failed, lost, probing, ready, requeued, restartFailed, startRefused } from './domain/changes.js';
 import { toConnection, whatIsMissing } from './domain/connection.js';
-import { hasNewWaysIn, isRestartAwaited } from './domain/evidence.js';
+import { hasNewWaysIn, isRestartAwaited, showsRestart } from './domain/evidence.js';
 import { type Limits, limitsOf } from './domain/limits.js';
 import {
   isPassing,
@@ -28,9 +28,6 @@ const NO_ENDPOINTS = 'The machine runs, but its endpoints were not reported';
 const NOT_AS_LISTED = "The machine is listed as running, but the provider's own record of it did not say so";
 
 const NOT_EXAMINED = 'The machine runs, but what the provider says of it could not be used';
-/** What a machine passes through on its way from running to running. */
-const IN_A_RESTART: readonly MachineStatus[] = ['restarting', 'stopping', 'exited', 'starting'];
-
 /** What the provider's own record of a machine, and the application inside, say to how far it is. */
 type Finding =
   | { readonly kind: 'unreadable' }
@@ -94,8 +91,8 @@ export class MachineOperator {
   }
 
   private async judge(instance: Instance, placement: Placement, machine: MachineDetails | null): Promise<Finding> {
-    const isAwaited = isRestartAwaited(instance, placement);
-    if (isAwaited && machine !== null && IN_A_RESTART.includes(machine.status)) return { kind: 'restarts' };
+    const isAwaited = isRestartAwaited(instance);
+    if (isAwaited && machine !== null && showsRestart(machine.status)) return { kind: 'restarts' };
     if (machine?.status !== 'running') return { kind: 'incomplete', problem: NOT_AS_LISTED };
     const connection = toConnection(machine);
     if (instance.phase !== 'probing' && whatIsMissing(machine, placement.ports) !== null)

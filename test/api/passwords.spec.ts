@@ -43,7 +43,7 @@ describe('the password of a machine', () => {
         ...(await rowsOf(world.database, `SELECT 1 FROM ${String(name)} t WHERE strpos(t::text, '${password}') > 0`)),
       );
 
-    expect(password).toMatch(/^\w{8,}$/);
+    expect(password).toMatch(/^[\w-]{16}$/);
     expect(tables.length).toBeGreaterThan(15);
     expect(found).toEqual([]);
     expect((await world.service.get<{ instances: object[] }>('/api/instances')).body.instances).toHaveLength(1);

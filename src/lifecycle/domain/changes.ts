@@ -240,6 +240,14 @@ export function restartFailed(instance: Instance, reason: Reason, now: Date, lim
   };
 }
 
+/** It took effect; the machine has yet to come up. */
+export function restartSeen(instance: Instance, now: Date, limits: Limits): Change {
+  return {
+    before: instance,
+    after: { ...instance, action: null, nextCheckAt: addMs(now, limits.pollMs), updatedAt: now },
+  };
+}
+
 /** Somebody else restarted the machine: how to get in is read anew once it is up. */
 export function restartFollowed(instance: Instance, now: Date, limits: Limits): Change {
   return {

@@ -103,7 +103,9 @@ describe('the next step of an instance', () => {
         ['that nothing shows by its deadline: is given up', { deadlineAt: seconds(295) }, {}, 295, 'give-up-restart'],
         ['that was accepted: is not sent again', { actionAnsweredAt: seconds(281) }, {}, 300, 'inspect'],
         ['that was accepted, and that nothing shows', { actionAnsweredAt: seconds(255) }, {}, 300, 'give-up-restart'],
-        ['that a listing showed: is over', {}, { lastSeenAt: seconds(284) }, 295, 'inspect'],
+        ['that a listing showed: took effect', {}, { seenStatus: 'restarting' }, 290, 'confirm-restart'],
+        ['whose machine ended meanwhile: took effect', {}, { seenStatus: 'exited' }, 290, 'confirm-restart'],
+        ['whose machine showed other news: is not over', {}, { lastSeenAt: seconds(284) }, 295, 'call'],
         ['that its own record showed: is over', { action: null }, {}, 295, 'inspect'],
       ] as const
     ).map(([text, overrides, placement, sweptAt, step]): [string, Case] => [

@@ -2,7 +2,7 @@ import type { Action, Instance, Phase } from '../../instances/domain/instance.js
 import { isLive, isReclaimAnnounced, observedAt, type Placement } from '../../instances/domain/placement.js';
 import { addMs, earliest } from '../../platform/clock.js';
 import { decideHandover, type HandoverStep } from './decide-handover.js';
-import { hasFailed, isMissing, isProvenAbsent, isRestartAwaited } from './evidence.js';
+import { hasFailed, isMissing, isProvenAbsent, isRestartAwaited, showsRestart } from './evidence.js';
 import {
   CREATE_UNCONFIRMED,
   DELETE_UNCONFIRMED,
@@ -33,6 +33,8 @@ export type Step =
   | { readonly kind: 'verify-gone'; readonly placement: Placement; readonly novitaId: string }
   | { readonly kind: 'lose'; readonly placement: Placement; readonly reason: Reason }
   | { readonly kind: 'requeue'; readonly placement: Placement; readonly reason: Reason }
+  /** A listing showed the machine on its way: what shows it running from now on shows it restarted. */
+  | { readonly kind: 'confirm-restart' }
   /** The machine was running all the while: it is left running, and its user is told that it may not have been restarted. */
   | { readonly kind: 'give-up-restart' }
   /** Somebody else restarted the machine, whose ways in are others afterwards. */
@@ -133,18 +135,25 @@ function decideComingUp(facts: Facts, placement: Placement | null, now: Date, li
   const seenAt = observedAt(placement, sweptAt);
   const isFresh = seenAt !== null && isSettled(instance, seenAt, limits);
   if (isFresh && placement.seenStatus === 'running') {
-    if (!isRestartAwaited(instance, placement)) return { kind: 'inspect', placement, novitaId };
+    if (!isRestartAwaited(instance)) return { kind: 'inspect', placement, novitaId };
     if (isOverdue(instance, seenAt) || seenAt >= restartShowsBy(instance, limits)) return { kind: 'give-up-restart' };
     return seenAt >= restartAgainAt(instance, limits)
       ? { kind: 'call', action: 'restart', placement, novitaId }
       : { kind: 'inspect', placement, novitaId };
   }
+  if (isRestartSeen(instance, placement, seenAt)) return { kind: 'confirm-restart' };
   if (isFresh && hasFailed(placement)) return onBadStart(instance, placement, seenAt, limits, novitaId, now);
   if (isOverdue(instance, seenAt)) return { kind: 'fail', reason: startupTimeout(limits) };
   const phase = isFresh ? phaseOf(placement) : null;
   return phase !== null && phase !== instance.phase && isBringUp(instance.phase)
     ? { kind: 'advance', phase }
     : { kind: 'wait', until: earliest(instance.deadlineAt, lookAgainAt(instance, now, limits)) };
+}
+
+/** It ran when the restart was sent, so that any other status since is the restart's. */
+function isRestartSeen(instance: Instance, { seenStatus }: Placement, seenAt: Date | null): boolean {
+  if (!isRestartAwaited(instance) || seenAt === null || instance.actionSentAt === null) return false;
+  return seenAt > instance.actionSentAt && showsRestart(seenStatus);
 }
 
 /** The phase was entered by a wish whose call was not sent yet. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection, Instance } from '../../instances/domain/instance.js';
 import type { Placement } from '../../instances/domain/placement.js';
+import type { MachineStatus } from '../../novita/novita-client.js';
 import { addMs } from '../../platform/clock.js';
 import { createSendWithinMs, type Limits } from './limits.js';
 
@@ -35,13 +36,19 @@ export function hasFailed(placement: Placement): boolean {
   return placement.seenStatus === 'exited' || (placement.seenError !== null && placement.seenError !== '');
 }
 
+/** What a machine passes through on its way from running to running. */
+const IN_A_RESTART: readonly (MachineStatus | null)[] = ['restarting', 'stopping', 'exited', 'starting'];
+
+export function showsRestart(status: MachineStatus | null): boolean {
+  return IN_A_RESTART.includes(status);
+}
+
 /**
  * A restart was sent, and nothing shows yet that it took effect: upstream may have refused it, lost it, or show the old status
- * still. Once the machine was seen otherwise than running its action is cleared; a listing that saw it so changed the placement.
+ * still. Once the machine was seen otherwise than running its action is cleared.
  */
-export function isRestartAwaited({ phase, action, actionSentAt }: Instance, { lastSeenAt }: Placement): boolean {
-  if (phase !== 'restarting' || action !== 'restart' || actionSentAt === null) return false;
-  return lastSeenAt === null || lastSeenAt <= actionSentAt;
+export function isRestartAwaited({ phase, action, actionSentAt }: Instance): boolean {
+  return phase === 'restarting' && action === 'restart' && actionSentAt !== null;
 }
 
 /** Ports and passwords are others after a start; null: not known what they were before. */
