@@ -8,6 +8,7 @@ import { isLoopback } from './keys/open-address.js';
 import { TrafficCounts } from './metrics/traffic-counts.js';
 import { HttpMetrics } from './metrics/http-metrics.js';
 import { secretsIn, type Settings } from './platform/config.js';
+import { ALIVE, LIVENESS_PATH } from './health/health.controller.js';
 import { Draining } from './platform/draining.js';
 import { configureHttp, createFastifyAdapter } from './platform/http/configure-http.js';
 import { closeConnectionsWhile } from './platform/http/draining-answers.js';
@@ -64,6 +65,9 @@ export async function createApp(settings: Settings): Promise<NestFastifyApplicat
     authenticator: app.get(KeyAuthenticator),
     openTo: isLoopback(settings.host) ? 'loopback' : 'network',
     rateLimitStorage: app.get(SharedRateLimits),
+    standingAnswers: [{ path: LIVENESS_PATH, body: ALIVE }],
+    // While the process drains, callers are told to connect anew; and with traces there is a span for every request.
+    mayAnswerAhead: () => !draining.isOn && settings.otlpEndpoint === null,
     onAttempt: (entry) => trail.note(entry),
   });
   await setUpOpenApi(app, OPEN_API);

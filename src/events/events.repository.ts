@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { insertStatement, valuesOf } from '../platform/database/row-statements.js';
+import { inOneGo, type Joint } from '../platform/database/in-one-go.js';
+import { insertAllStatement, rowsAsJson } from '../platform/database/row-statements.js';
 import { type AnyTx, run } from '../platform/database/statement.js';
 import { type EventCursor, parseCursor } from './domain/cursor.js';
 import type { Actor, EventType, NewEvent, RecordedEvent } from './event.js';
@@ -71,14 +72,21 @@ const WRITTEN = [
   'body',
   'occurredAt',
 ] as const satisfies readonly (keyof NewEvent)[];
-const INSERT = insertStatement<NewEvent>('events-insert', 'events', WRITTEN);
+const INSERT = insertAllStatement<NewEvent>('events-insert', 'events', WRITTEN);
+
+const INSERTING: Joint<NewEvent, void> = {
+  async run(events, tx) {
+    await run(tx, INSERT, [rowsAsJson(events, WRITTEN)]);
+    return [];
+  },
+};
 
 @Injectable()
 export class EventsRepository {
   constructor(private readonly prisma: PrismaService) {}
 
   async insert(event: NewEvent, tx: AnyTx): Promise<void> {
-    await run(tx, INSERT, valuesOf(event, WRITTEN));
+    await inOneGo(tx, INSERTING, event);
   }
 
   /** The end of what is final: a reader that starts here sees everything that is written from now on. */

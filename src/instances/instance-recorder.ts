@@ -46,18 +46,24 @@ export class InstanceRecorder {
     }
   }
 
-  async recordNew(instance: Instance, actor: Actor, alongside?: (tx: StatementTx) => Promise<void>): Promise<Instance> {
+  /** @param apart where `alongside` may have to wait for others, which nobody else should share */
+  async recordNew(
+    instance: Instance,
+    actor: Actor,
+    alongside?: (tx: StatementTx) => Promise<void>,
+    { apart = false } = {},
+  ): Promise<Instance> {
     const event = this.toEvent({ type: 'instance.requested', actor }, null, instance);
     const inserted = { ...instance, eventSequence: event.sequence };
-    await this.unitOfWork.runStatements((tx) =>
+    const write = (tx: StatementTx) =>
       together([
         // First: it may find that all of this has been done before.
         alongside?.(tx),
         this.instances.insert(inserted, tx),
         this.writeEvent(event, inserted, tx),
         this.jobs.enqueue(reconcileInstance, { instanceId: instance.id }, tx),
-      ]),
-    );
+      ]);
+    await (apart ? this.unitOfWork.runStatements(write) : this.unitOfWork.runAmongOthers(write));
     this.memory.forget(inserted);
     workSignals.eventRecorded.tell({ type: event.type });
     return inserted;

@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { insertStatement, replaceStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
+import { inOneGo, type Joint } from '../platform/database/in-one-go.js';
+import {
+  insertAllStatement,
+  replaceStatement,
+  rowsAsJson,
+  selectStatement,
+  valuesOf,
+} from '../platform/database/row-statements.js';
 import { type AnyTx, run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { ConnectionVault, type StoredConnection } from './connection-vault.js';
@@ -18,9 +25,16 @@ import {
 } from './domain/instance.js';
 
 const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
-const INSERT = insertStatement<Instance>('instances-insert', 'instances', COLUMNS);
+const INSERT = insertAllStatement<Instance>('instances-insert', 'instances', COLUMNS);
 const FIND = selectStatement<Instance>('instances-find', 'instances', COLUMNS, 'WHERE id = $1');
 const REPLACE = replaceStatement<Instance>('instances-replace', 'instances', COLUMNS);
+
+const INSERTING: Joint<Instance, void> = {
+  async run(rows, tx) {
+    await run(tx, INSERT, [rowsAsJson(rows, COLUMNS)]);
+    return [];
+  },
+};
 
 @Injectable()
 export class InstancesRepository {
@@ -30,7 +44,7 @@ export class InstancesRepository {
   ) {}
 
   async insert(instance: Instance, tx: AnyTx): Promise<void> {
-    await run(tx, INSERT, valuesOf(await this.toRow(instance), COLUMNS));
+    await inOneGo(tx, INSERTING, await this.toRow(instance));
   }
 
   /** Replaces the version that was read; false when another writer came first. */

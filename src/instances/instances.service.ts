@@ -47,10 +47,11 @@ export class InstancesService {
     const id = `inst-${this.random.token(16)}`;
     const instance = newInstance(id, caller.teamId, { ...order, webhookUrl }, now, this.settings.queueTimeoutMs);
     concerning(instance.id, { after: instance });
-    return this.recorder.recordNew(instance, `user:${caller.actor}`, async (tx) => {
+    const claim = async (tx: StatementTx) => {
       await alongside?.(instance, tx);
       if (cap) await this.caps.claim(instance.id, cap, tx);
-    });
+    };
+    return this.recorder.recordNew(instance, `user:${caller.actor}`, claim, { apart: cap !== undefined });
   }
 
   /** How long a start usually takes here. */

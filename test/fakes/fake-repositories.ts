@@ -33,7 +33,7 @@ import type { Actor } from './scheduler.js';
 const ENDED: readonly Phase[] = ['stopping', 'stopped', 'failed', 'deleting', 'deleted'];
 const CALM = ['running', 'exited', 'other'];
 
-export class FakeUnitOfWork implements Pick<UnitOfWork, 'run' | 'runStatements'> {
+export class FakeUnitOfWork implements Pick<UnitOfWork, 'run' | 'runStatements' | 'runAmongOthers'> {
   constructor(
     private readonly database: FakeDatabase,
     private readonly actor: Actor,
@@ -45,6 +45,10 @@ export class FakeUnitOfWork implements Pick<UnitOfWork, 'run' | 'runStatements'>
 
   runStatements<T>(work: (tx: StatementTx) => Promise<T>): Promise<T> {
     return this.run((tx) => work(tx as unknown as StatementTx));
+  }
+
+  runAmongOthers<T>(work: (tx: StatementTx) => Promise<T>): Promise<T> {
+    return this.runStatements(work);
   }
 }
 

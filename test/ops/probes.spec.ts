@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { SandboxProcess } from '../sandbox/sandbox-process.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { Relay } from '../support/relay.js';
@@ -81,6 +84,15 @@ const ALL_WELL: Seen = { live: 200, ready: 200, startup: 200 };
 describe('the probes', () => {
   it('are all green when all is well', async () => {
     await eventuallySees(ALL_WELL);
+  });
+
+  it('tell a bare probe of life the same as anybody else', async () => {
+    const whole = await fetch(`${service.url}/health/live`);
+    const [bare] = (await once(get(`${service.url}/health/live`), 'response')) as [IncomingMessage];
+
+    const own = { 'x-request-id': expect.any(String), date: expect.any(String), connection: expect.any(String) };
+    expect(bare.headers).toEqual({ ...Object.fromEntries(whole.headers), ...own });
+    expect([bare.statusCode, await json(bare)]).toEqual([whole.status, await whole.json()]);
   });
 
   it.each([

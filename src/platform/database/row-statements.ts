@@ -8,6 +8,20 @@ export function insertStatement<Row>(name: string, table: string, columns: Colum
   return { name, text: `INSERT INTO ${table} (${columns.map(columnOf).join(', ')}) VALUES (${places.join(', ')})` };
 }
 
+/** Inserts any number of rows; its one value is what `rowsAsJson` makes of them. */
+export function insertAllStatement<Row>(name: string, table: string, columns: Columns<Row>): Statement {
+  const list = columns.map(columnOf).join(', ');
+  const rows = `jsonb_populate_recordset(NULL::${table}, $1::jsonb)`;
+  return { name, text: `INSERT INTO ${table} (${list}) SELECT ${list} FROM ${rows}` };
+}
+
+export function rowsAsJson<Row>(rows: readonly Row[], columns: Columns<Row>): string {
+  const names = columns.map(columnOf);
+  return JSON.stringify(
+    rows.map((row) => Object.fromEntries(columns.map((column, index) => [names[index], row[column]]))),
+  );
+}
+
 /** @param rest what follows the table's name */
 export function selectStatement<Row>(name: string, table: string, columns: Columns<Row>, rest: string): Statement {
   const named = columns.map((column) => `${columnOf(column)} AS "${column}"`);

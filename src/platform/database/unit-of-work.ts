@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Prisma } from '../../generated/prisma/client.js';
+import { Batcher } from '../batcher.js';
+import { shareAmongWorks } from './in-one-go.js';
 import { PrismaService } from './prisma.service.js';
 import { type AnyTx, sharingConnection, type StatementTx, together, transaction } from './statement.js';
 
@@ -29,9 +31,20 @@ const OPTIONS = {
   maxWait: 5_000,
 };
 
+/** So many works share a transaction at most, and so many of those are under way at once. */
+const MAX_TOGETHER = 50;
+const GROUPS = 2;
+
+type Work<T> = (tx: StatementTx) => Promise<T>;
+
+/** A work of the group failed, and nothing of it was committed. */
+class GroupGivenUp extends Error {}
+
 /** One short transaction; no network call belongs inside. */
 @Injectable()
 export class UnitOfWork {
+  private readonly groups = new Batcher((works: readonly Work<unknown>[]) => this.runAll(works), MAX_TOGETHER, GROUPS);
+
   constructor(private readonly prisma: PrismaService) {}
 
   async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -47,14 +60,55 @@ export class UnitOfWork {
   }
 
   /** For hot paths, of statements alone. What the companion says is sent with them: `work` may not add to it. */
-  async runStatements<T>(work: (tx: StatementTx) => Promise<T>): Promise<T> {
+  async runStatements<T>(work: Work<T>): Promise<T> {
     const companion = currentCompanion();
-    const result = await transaction(this.prisma.pool, async (tx) => {
-      const done = work(tx);
-      await together([done, companion?.write(tx)]);
-      return done;
-    });
+    const result = await transaction(this.prisma.pool, escorted(work, companion));
     companion?.committed();
     return result;
   }
+
+  /**
+   * As `runStatements`, for works that come by the dozen: those that come together share a transaction, and what they do `inOneGo`.
+   * When one of them fails nothing of the group is committed, and each is run again, alone: a work must bear that.
+   */
+  async runAmongOthers<T>(work: Work<T>): Promise<T> {
+    const companion = currentCompanion();
+    const here = AsyncLocalStorage.snapshot();
+    const end = (await this.groups.add((tx) => here(escorted(work, companion), tx))) as End<T>;
+    if (end === null) return this.runStatements(work);
+    companion?.committed();
+    return end.result;
+  }
+
+  private async runAll(works: readonly Work<unknown>[]): Promise<readonly End<unknown>[]> {
+    const [first] = works;
+    if (works.length === 1 && first) return [{ result: await transaction(this.prisma.pool, first) }];
+    try {
+      const results = await transaction(this.prisma.pool, (tx) => runSharing(works, tx));
+      return results.map((result) => ({ result }));
+    } catch (error) {
+      if (error instanceof GroupGivenUp) return works.map(() => null);
+      throw error;
+    }
+  }
+}
+
+/** What became of a work in a group; null when the group was given up. */
+type End<T> = { readonly result: T } | null;
+
+async function runSharing(works: readonly Work<unknown>[], tx: StatementTx): Promise<unknown[]> {
+  shareAmongWorks(tx);
+  const all = works.map((work) => work(tx));
+  await together(all).catch((cause: unknown) => {
+    throw new GroupGivenUp('A work of the group failed', { cause });
+  });
+  return Promise.all(all);
+}
+
+function escorted<T>(work: Work<T>, companion: Companion | undefined): Work<T> {
+  return async (tx) => {
+    const done = work(tx);
+    await together([done, companion?.write(tx)]);
+    return done;
+  };
 }

@@ -1,6 +1,6 @@
 import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { withinRequest } from '../logging/request-scope.js';
 import type { AuditEntry } from './audit/audit-entry.js';
@@ -21,6 +21,7 @@ import { ParserErrors } from './raw-answer.js';
 import { requestIdOf } from './request-id.js';
 import { RouteTable } from './route-table.js';
 import { sendError } from './send-error.js';
+import { SideDoor, type StandingAnswer } from './side-door.js';
 import { StrictParameters } from './strict-parameters.guard.js';
 import { createValidationPipe } from './validation.js';
 
@@ -37,6 +38,9 @@ export interface HttpSettings {
   rateLimitStorage?: RateLimitStorage;
   /** How long a client may take for its headers and for its whole request. */
   requestTimeoutMs?: number;
+  /** Told by the server itself as long as `mayAnswerAhead`. */
+  standingAnswers?: readonly StandingAnswer[];
+  mayAnswerAhead?: () => boolean;
   onFinished?: (finished: FinishedRequest) => void;
   onAttempt?: (entry: AuditEntry) => void;
 }
@@ -66,18 +70,27 @@ export class HttpAdapter extends FastifyAdapter {
     this.setOnRequestHook((request, reply, done) => entrance.pass(request, reply, done));
   }
 
-  open(door: FrontDoor): void {
+  open(door: FrontDoor, sideDoor: SideDoor): void {
     this.entrance.door = door;
+    this.entrance.sideDoor = sideDoor;
   }
 
   /** Nest would add its own parsers for JSON and for forms. */
   override registerParserMiddleware(): void {}
 }
 
-/** Stands between Fastify, which needs its hooks at once, and the front door, which exists only when the application does. */
+/** Stands between Fastify, which needs its hooks at once, and the doors, which exist only when the application does. */
 class Entrance {
   readonly parserErrors = new ParserErrors();
   door: FrontDoor | null = null;
+  sideDoor: SideDoor | null = null;
+
+  /** A server whose requests go to the router, but for those that are answered before. */
+  serve(route: RequestListener, options: ServerOptions): Server {
+    return createServer(options, (request, response) => {
+      if (this.sideDoor?.answer(request, response) !== true) route(request, response);
+    });
+  }
 
   /** Whatever is thrown here, Nest hands to `done`. */
   pass(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
@@ -112,6 +125,7 @@ export function configureHttp(app: NestFastifyApplication, settings: HttpSetting
   const adapter = app.getHttpAdapter();
   if (!(adapter instanceof HttpAdapter)) throw new Error('The application must be made with createFastifyAdapter');
   const { log, rateLimit, rateLimitStorage = new FixedWindowStorage(), onFinished, onAttempt } = settings;
+  const { standingAnswers: answers = [], mayAnswerAhead = () => true } = settings;
   const limiter = new RateLimiter(rateLimit, rateLimitStorage);
   const gatekeeper = new Gatekeeper({
     authenticator: settings.authenticator ?? null,
@@ -120,6 +134,12 @@ export function configureHttp(app: NestFastifyApplication, settings: HttpSetting
   });
   adapter.open(
     new FrontDoor({ limiter, gatekeeper, log, ...(onFinished && { onFinished }), ...(onAttempt && { onAttempt }) }),
+    // The lines of a log that tells of every request are the front door's to write.
+    new SideDoor({
+      answers,
+      isOpen: () => !log.isLevelEnabled('debug') && mayAnswerAhead(),
+      ...(onFinished && { onFinished }),
+    }),
   );
   app.useGlobalFilters(new ErrorFilter(adapter.routes, log));
   app.useGlobalGuards(new StrictParameters());
@@ -130,24 +150,24 @@ function adapterOptions(
   { trustedProxies, requestTimeoutMs = REQUEST_TIMEOUT_MS }: Pick<HttpSettings, 'trustedProxies' | 'requestTimeoutMs'>,
   entrance: Entrance,
 ): FastifyHttpOptions<Server> {
+  const serverOptions = {
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would answer with an empty body; the front door refuses it in our shape.
+    requireHostHeader: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
   return {
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    serverFactory: (route) => entrance.serve(route, serverOptions),
     // A connection that is still open while the service drains is served, and told that it is the last time.
     return503OnClosing: false,
     trustProxy: trustedProxies.length > 0 ? trustsProxies(trustedProxies) : false,
     genReqId: requestIdOf,
     // The whole target is bounded elsewhere; a long id is simply one that does not exist.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    http: {
-      headersTimeout: requestTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
-      maxHeaderSize: MAX_HEADER_BYTES,
-      // Node would answer with an empty body; the front door refuses it in our shape.
-      requireHostHeader: false,
-    },
     clientErrorHandler: (error: Error, socket: Socket) => entrance.parserErrors.answer(error, socket),
     // The router reports an undecodable path here, before any hook.
     frameworkErrors: (error, request, reply) => void entrance.turnAway(error, request, reply as FastifyReply),

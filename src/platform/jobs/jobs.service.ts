@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { PgBoss, type Job as BossJob, type JobResult } from 'pg-boss';
+import { PgBoss, type Job as BossJob, type JobInsert, type JobResult } from 'pg-boss';
 import { Settings } from '../config.js';
+import { inOneGo, type Joint } from '../database/in-one-go.js';
 import { type AnyTx, run } from '../database/statement.js';
 import { StatementNames } from '../database/statement-names.js';
 import { SteadyClient } from '../database/steady-client.js';
@@ -34,6 +35,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
   private readonly inHand = new InHand();
+  private readonly insertions = new Map<string, Joint<JobInsert, void>>();
   private readonly names = new StatementNames('jobs-');
   private running = false;
 
@@ -73,8 +75,11 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
 
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
   async enqueue<P extends object>(job: Job<P>, payload: P, tx: AnyTx, deadline: Date | null = null): Promise<void> {
-    const options = { singletonKey: job.keyOf(payload), priority: priorityOf(deadline) };
-    await this.boss.send(job.name, payload, { ...options, db: this.within(tx) });
+    await inOneGo(tx, this.enqueuing(job.name), {
+      data: payload,
+      singletonKey: job.keyOf(payload),
+      priority: priorityOf(deadline),
+    });
   }
 
   /** For sweeps, which found the work in the rows: one insert for all. */
@@ -135,6 +140,19 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
          FROM pgboss.job WHERE name NOT LIKE '\\_\\_pgboss%'`,
     );
     return rows[0] as JobCounts;
+  }
+
+  private enqueuing(queue: string): Joint<JobInsert, void> {
+    const known = this.insertions.get(queue);
+    if (known !== undefined) return known;
+    const joint: Joint<JobInsert, void> = {
+      run: async (jobs, tx) => {
+        await this.boss.insert(queue, [...jobs], { db: this.within(tx) });
+        return [];
+      },
+    };
+    this.insertions.set(queue, joint);
+    return joint;
   }
 
   /** What pg-boss sends inside the caller's transaction is planned once for each queue. */

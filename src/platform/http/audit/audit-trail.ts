@@ -19,7 +19,7 @@ export class AuditCompanion implements Companion {
   ) {}
 
   async write(tx: AnyTx): Promise<void> {
-    if (!this.isWritten) await this.audit.insert([this.describe(this.effect)], tx);
+    if (!this.isWritten) await this.audit.insert(this.describe(this.effect), tx);
   }
 
   committed(): void {
@@ -56,7 +56,7 @@ export class AuditTrail {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, BATCH);
       try {
-        await this.audit.insert(batch);
+        await this.audit.insertAll(batch);
       } catch (error) {
         this.waiting.unshift(...batch);
         throw error;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEntry as AuditRow } from '../../../generated/prisma/client.js';
 import { PrismaService } from '../../database/prisma.service.js';
+import { inOneGo, type Joint } from '../../database/in-one-go.js';
 import { type AnyTx, run, type Statement } from '../../database/statement.js';
 import type { Page } from '../pagination.js';
 import type { AuditEntry, AuditOutcome } from './audit-entry.js';
@@ -27,12 +28,23 @@ const INSERT: Statement = {
         target text, outcome text, status int, "errorCode" text, "requestId" text, ip text, "beforeHash" text, "afterHash" text)`,
 };
 
+const INSERTING: Joint<AuditEntry, void> = {
+  async run(entries, tx) {
+    await run(tx, INSERT, [JSON.stringify(entries)]);
+    return [];
+  },
+};
+
 @Injectable()
 export class AuditRepository {
   constructor(private readonly prisma: PrismaService) {}
 
-  async insert(entries: readonly AuditEntry[], tx: AnyTx = this.prisma): Promise<void> {
-    await run(tx, INSERT, [JSON.stringify(entries)]);
+  async insert(entry: AuditEntry, tx: AnyTx): Promise<void> {
+    await inOneGo(tx, INSERTING, entry);
+  }
+
+  async insertAll(entries: readonly AuditEntry[]): Promise<void> {
+    await INSERTING.run(entries, this.prisma);
   }
 
   /** What the newest entry about this left behind. */

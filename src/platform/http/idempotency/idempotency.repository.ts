@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { Batcher } from '../../batcher.js';
 import { addMs } from '../../clock.js';
+import { inOneGo, type Joint } from '../../database/in-one-go.js';
 import { PrismaService } from '../../database/prisma.service.js';
 import { type AnyTx, run, type Statement } from '../../database/statement.js';
 
@@ -22,44 +24,84 @@ export interface KeyName {
 /** What became of an answer that was to be kept. */
 export type Keeping = 'kept' | 'held-by-another' | 'answered-before';
 
+/** For any number of keys; one row for each, in their order, null where there is no answer. */
 const FIND: Statement = {
   name: 'idempotency-find',
   text: `
-    SELECT fingerprint, status, answer, in_flight_until AS "inFlightUntil" FROM idempotency_keys
-     WHERE team_id = $1 AND key_hash = $2 AND created_at > $3`,
+    SELECT fingerprint, status, answer, in_flight_until AS "inFlightUntil"
+      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (team_id, key_hash, place)
+      LEFT JOIN idempotency_keys AS k ON k.team_id = asked.team_id AND k.key_hash = asked.key_hash AND k.created_at > $3
+     ORDER BY place`,
 };
 
+/** For any number of answers, of different keys. */
 const KEEP: Statement = {
   name: 'idempotency-keep',
   text: `
-    WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS taken),
+    WITH asked AS MATERIALIZED (
+      SELECT *, pg_try_advisory_xact_lock(hashtextextended('idempotency ' || team_id || ' ' || key_hash, 0)) AS taken
+        FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (team_id text, key_hash text, fingerprint text, status int, answer bytea,
+                                                          in_flight_until timestamptz)) WITH ORDINALITY
+               AS given (team_id, key_hash, fingerprint, status, answer, in_flight_until, place)),
     kept AS (
       INSERT INTO idempotency_keys AS k (team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at)
-      SELECT $2, $3, $4, $5::int, $6::bytea, $7::timestamptz, $8::timestamptz FROM lock WHERE taken
+      SELECT team_id, key_hash, fingerprint, status, answer, in_flight_until, $2::timestamptz FROM asked WHERE taken
       ON CONFLICT (team_id, key_hash) DO UPDATE SET
         fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
         in_flight_until = excluded.in_flight_until, created_at = excluded.created_at
-      WHERE k.created_at <= $9
-      RETURNING 1)
-    SELECT CASE WHEN NOT taken THEN 'held-by-another' WHEN EXISTS (SELECT FROM kept) THEN 'kept' ELSE 'answered-before' END AS keeping
-      FROM lock`,
+      WHERE k.created_at <= $3
+      RETURNING team_id, key_hash)
+    SELECT CASE WHEN NOT taken THEN 'held-by-another' WHEN kept.key_hash IS NOT NULL THEN 'kept' ELSE 'answered-before' END AS keeping
+      FROM asked LEFT JOIN kept USING (team_id, key_hash) ORDER BY place`,
 };
+
+interface Asked {
+  readonly name: KeyName;
+  readonly now: Date;
+}
+
+interface Nothing {
+  readonly fingerprint: null;
+}
+
+interface ToKeep {
+  readonly name: KeyName;
+  readonly kept: KeptAnswer;
+  readonly now: Date;
+}
+
+const KEEPING: Joint<ToKeep, Keeping> = {
+  async run(all, tx) {
+    const rows = all.map(({ name, kept }) => ({
+      team_id: name.teamId,
+      key_hash: name.keyHash,
+      fingerprint: kept.fingerprint,
+      status: kept.status,
+      answer: `\\x${Buffer.from(kept.answer).toString('hex')}`,
+      in_flight_until: kept.inFlightUntil,
+    }));
+    const now = all[0]?.now ?? new Date();
+    const values = [JSON.stringify(rows), now, addMs(now, -KEPT_MS)];
+    return (await run<{ keeping: Keeping }>(tx, KEEP, values)).rows.map(({ keeping }) => keeping);
+  },
+};
+
+/** Keys that are looked up at once, at most. */
+const MAX_LOOK_UPS = 100;
 
 @Injectable()
 export class IdempotencyRepository {
+  private readonly finds = new Batcher((asked: readonly Asked[]) => this.findAll(asked), MAX_LOOK_UPS);
+
   constructor(private readonly prisma: PrismaService) {}
 
-  async find({ teamId, keyHash }: KeyName, now: Date): Promise<KeptAnswer | null> {
-    const { rows } = await run<KeptAnswer>(this.prisma, FIND, [teamId, keyHash, addMs(now, -KEPT_MS)]);
-    return rows[0] ?? null;
+  find(name: KeyName, now: Date): Promise<KeptAnswer | null> {
+    return this.finds.add({ name, now });
   }
 
   /** Holds the key until the transaction ends, and keeps the answer unless there is one already. */
-  async keep({ teamId, keyHash }: KeyName, kept: KeptAnswer, now: Date, tx: AnyTx): Promise<Keeping> {
-    const { fingerprint, status, answer, inFlightUntil } = kept;
-    const values = [teamId, keyHash, fingerprint, status, answer, inFlightUntil, now, addMs(now, -KEPT_MS)];
-    const { rows } = await run<{ keeping: Keeping }>(tx, KEEP, [`idempotency ${teamId} ${keyHash}`, ...values]);
-    return rows[0]?.keeping ?? 'held-by-another';
+  keep(name: KeyName, kept: KeptAnswer, now: Date, tx: AnyTx): Promise<Keeping> {
+    return inOneGo(tx, KEEPING, { name, kept, now });
   }
 
   /** False when the time for it is over: others may have been given the answer that was kept first. */
@@ -76,5 +118,13 @@ export class IdempotencyRepository {
       DELETE FROM idempotency_keys WHERE (team_id, key_hash) IN
         (SELECT team_id, key_hash FROM idempotency_keys WHERE created_at <= ${addMs(now, -KEPT_MS)} LIMIT ${BATCH})`;
     return { isFull: removed >= BATCH };
+  }
+
+  private async findAll(asked: readonly Asked[]): Promise<readonly (KeptAnswer | null)[]> {
+    const names = asked.map(({ name }) => name);
+    const since = addMs(asked[0]?.now ?? new Date(), -KEPT_MS);
+    const values = [names.map(({ teamId }) => teamId), names.map(({ keyHash }) => keyHash), since];
+    const { rows } = await run<KeptAnswer | Nothing>(this.prisma, FIND, values);
+    return rows.map((row) => (row.fingerprint === null ? null : row));
   }
 }
