@@ -39,7 +39,8 @@ const TAKE: Statement = {
       AND (consecutive_failures < $4::int OR open_until <= clock_timestamp())
       AND COALESCE(paused_until, clock_timestamp()) <= clock_timestamp()
       AND ${REFILLED} >= $3::float8
-    RETURNING consecutive_failures AS failures`,
+    -- The turns of the last moments are nothing that a crash of the server must keep: nobody waits for the disk.
+    RETURNING consecutive_failures AS failures, set_config('synchronous_commit', 'off', true)`,
 };
 
 /** The gate's single row, moved by single statements on the database's clock, so that replicas agree. */

@@ -5,25 +5,24 @@ interface Waiting<I, O> {
 }
 
 /**
- * Does one thing at a time, or as many as there are lanes, for all who have asked meanwhile: alone, an item is served at once;
- * under load, many share one round trip. Items are taken in the order in which they came.
+ * Does one thing at a time for all who have asked meanwhile: alone, an item is served at once; under load, many share one
+ * round trip. Items are served in the order in which they came.
  */
 export class Batcher<I, O> {
   private waiting: Waiting<I, O>[] = [];
-  private running = 0;
+  private isRunning = false;
 
   /** @param run gives one result for each item, in their order. */
   constructor(
     private readonly run: (items: readonly I[]) => Promise<readonly O[]>,
     private readonly maxItems: number,
-    private readonly lanes = 1,
   ) {}
 
   add(item: I): Promise<O> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      if (this.running === this.lanes) return;
-      this.running += 1;
+      if (this.isRunning) return;
+      this.isRunning = true;
       setImmediate(() => void this.drain());
     });
   }
@@ -38,6 +37,6 @@ export class Batcher<I, O> {
         for (const { reject } of batch) reject(error);
       }
     }
-    this.running -= 1;
+    this.isRunning = false;
   }
 }

@@ -31,9 +31,11 @@ const OPTIONS = {
   maxWait: 5_000,
 };
 
-/** So many works share a transaction at most, and so many of those are under way at once. */
+/**
+ * Works that share a transaction, at most. There is one of those at a time: commits that notify wait for each other in Postgres,
+ * and the next group gathers meanwhile.
+ */
 const MAX_TOGETHER = 50;
-const GROUPS = 2;
 
 type Work<T> = (tx: StatementTx) => Promise<T>;
 
@@ -43,7 +45,7 @@ class GroupGivenUp extends Error {}
 /** One short transaction; no network call belongs inside. */
 @Injectable()
 export class UnitOfWork {
-  private readonly groups = new Batcher((works: readonly Work<unknown>[]) => this.runAll(works), MAX_TOGETHER, GROUPS);
+  private readonly groups = new Batcher((works: readonly Work<unknown>[]) => this.runAll(works), MAX_TOGETHER);
 
   constructor(private readonly prisma: PrismaService) {}
 

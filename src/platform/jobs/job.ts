@@ -8,8 +8,15 @@ export interface Job<P extends object> {
   readonly keyOf: (payload: P) => string;
   /** How many run at once on one replica. */
   readonly concurrency: number;
+  /** Where much of it may come at once and none of it is urgent: it begins as fast as the requests beside it can bear. */
+  readonly givesWay: boolean;
 }
 
-export function defineJob<P extends object>(name: string, concurrency: number, keyOf: (payload: P) => string): Job<P> {
-  return { name, concurrency, keyOf };
+export function defineJob<P extends object>(
+  name: string,
+  concurrency: number,
+  keyOf: (payload: P) => string,
+  { givesWay = false } = {},
+): Job<P> {
+  return { name, concurrency, keyOf, givesWay };
 }

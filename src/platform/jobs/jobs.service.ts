@@ -8,6 +8,7 @@ import { SteadyClient } from '../database/steady-client.js';
 import { Draining } from '../draining.js';
 import { inSpan } from '../telemetry/spans.js';
 import type { Job } from './job.js';
+import { GiveWay } from './give-way.js';
 import { InHand } from './in-hand.js';
 import { priorityOf } from './urgency.js';
 
@@ -35,6 +36,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   private readonly boss: PgBoss;
   private readonly known = new Map<string, Promise<void>>();
   private readonly inHand = new InHand();
+  private readonly giveWay = new GiveWay();
   private readonly insertions = new Map<string, Joint<JobInsert, void>>();
   private readonly names = new StatementNames('jobs-');
   private running = false;
@@ -125,7 +127,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
       },
       (batch: BossJob<P>[]) =>
         Promise.all(
-          batch.map((one) => this.inHand.during(job.name, job.keyOf(one.data), () => this.handle(one, handler))),
+          batch.map((one) => this.inHand.during(job.name, job.keyOf(one.data), () => this.handle(one, job, handler))),
         ),
     );
   }
@@ -163,7 +165,12 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
-  private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {
+  private async handle(
+    job: BossJob<object>,
+    { givesWay }: Pick<Job<never>, 'givesWay'>,
+    handler: Handler,
+  ): Promise<JobResult> {
+    if (givesWay) await this.giveWay.turn();
     try {
       await inSpan(`job ${job.name}`, { kind: 'consumer', attributes: { ...job.data } }, () => handler(job.data));
       return { id: job.id, status: 'completed' };
