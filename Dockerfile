@@ -28,4 +28,4 @@ USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((a) => process.exit(a.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=384", "--import=./scripts/lib/source-maps.mjs", "scripts/serve.mjs"]
+CMD ["node", "--max-semi-space-size=8", "--max-old-space-size=384", "--import=./scripts/lib/source-maps.mjs", "scripts/serve.mjs"]

@@ -4,7 +4,7 @@
  * its limits are wide.
  */
 export const SERVICE_ARGS = [
-  '--max-semi-space-size=16',
+  '--max-semi-space-size=8',
   '--max-old-space-size=1024',
   `--import=${new URL('source-maps.mjs', import.meta.url).href}`,
 ];

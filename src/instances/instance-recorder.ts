@@ -57,7 +57,6 @@ export class InstanceRecorder {
     const inserted = { ...instance, eventSequence: event.sequence };
     const write = (tx: StatementTx) =>
       together([
-        // First: it may find that all of this has been done before.
         alongside?.(tx),
         this.instances.insert(inserted, tx),
         this.writeEvent(event, inserted, tx),

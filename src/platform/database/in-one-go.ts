@@ -27,7 +27,7 @@ export async function inOneGo<I, O>(tx: AnyTx, joint: Joint<I, O>, item: I): Pro
   return result as O;
 }
 
-/** Done in the order in which each kind was first handed in. */
+/** Kinds are begun in the order in which each was first handed in; that is no promise of the order in which they reach the server. */
 class HandedIn {
   private waiting = new Map<Joint<never, unknown>, Waiting[]>();
 

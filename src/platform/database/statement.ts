@@ -76,8 +76,9 @@ export async function transaction<T>(pool: pg.Pool, work: (tx: StatementTx) => P
     connection.release();
     return await done;
   } catch (error) {
-    // A connection on which even this fails is of no use to anybody else.
-    connection.query('ROLLBACK').then(
+    // Waited for: until then its locks would be in the way of whoever tries again. A connection on which even this fails is of no
+    // use to anybody else.
+    await connection.query('ROLLBACK').then(
       () => connection.release(),
       (reason: Error) => connection.release(reason),
     );

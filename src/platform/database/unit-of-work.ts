@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { Batcher } from '../batcher.js';
@@ -36,6 +36,8 @@ const OPTIONS = {
  * and the next group gathers meanwhile.
  */
 const MAX_TOGETHER = 50;
+/** As long as the pool has others wait for a connection. */
+const PATIENCE_MS = 3_000;
 
 type Work<T> = (tx: StatementTx) => Promise<T>;
 
@@ -45,7 +47,12 @@ class GroupGivenUp extends Error {}
 /** One short transaction; no network call belongs inside. */
 @Injectable()
 export class UnitOfWork {
-  private readonly groups = new Batcher((works: readonly Work<unknown>[]) => this.runAll(works), MAX_TOGETHER);
+  private readonly logger = new Logger(UnitOfWork.name);
+  private readonly groups = new Batcher(
+    (works: readonly Work<unknown>[]) => this.runAll(works),
+    MAX_TOGETHER,
+    PATIENCE_MS,
+  );
 
   constructor(private readonly prisma: PrismaService) {}
 
@@ -71,7 +78,8 @@ export class UnitOfWork {
 
   /**
    * As `runStatements`, for works that come by the dozen: those that come together share a transaction, and what they do `inOneGo`.
-   * When one of them fails nothing of the group is committed, and each is run again, alone: a work must bear that.
+   * When one of them fails nothing of the group is committed, and each is run again, alone: a work must bear that. A failure of the
+   * transaction itself is everybody's.
    */
   async runAmongOthers<T>(work: Work<T>): Promise<T> {
     const companion = currentCompanion();
@@ -89,8 +97,9 @@ export class UnitOfWork {
       const results = await transaction(this.prisma.pool, (tx) => runSharing(works, tx));
       return results.map((result) => ({ result }));
     } catch (error) {
-      if (error instanceof GroupGivenUp) return works.map(() => null);
-      throw error;
+      if (!(error instanceof GroupGivenUp)) throw error;
+      this.logger.debug({ works: works.length, err: error.cause }, 'a work of a group failed: each runs again, alone');
+      return works.map(() => null);
     }
   }
 }

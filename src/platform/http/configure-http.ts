@@ -1,6 +1,6 @@
 import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { withinRequest } from '../logging/request-scope.js';
 import type { AuditEntry } from './audit/audit-entry.js';
@@ -64,6 +64,7 @@ export class HttpAdapter extends FastifyAdapter {
     const instance: FastifyInstance = this.getInstance();
     instance.addHook('onRoute', ({ url, method }) => this.routes.add(url, method));
     acceptOnlyJson(instance);
+    entrance.standBefore(instance.server as Server);
     entrance.parserErrors.watch(instance.server as Parameters<ParserErrors['watch']>[0]);
     // After the body was read, whose events would be none of the request's.
     instance.addHook('preHandler', ({ id }, _reply, done) => withinRequest(id, done));
@@ -85,9 +86,11 @@ class Entrance {
   door: FrontDoor | null = null;
   sideDoor: SideDoor | null = null;
 
-  /** A server whose requests go to the router, but for those that are answered before. */
-  serve(route: RequestListener, options: ServerOptions): Server {
-    return createServer(options, (request, response) => {
+  /** Requests go to the router, but for those that are answered before. */
+  standBefore(server: Server): void {
+    const [route] = server.listeners('request') as [RequestListener];
+    server.off('request', route);
+    server.on('request', (request, response) => {
       if (this.sideDoor?.answer(request, response) !== true) route(request, response);
     });
   }
@@ -150,24 +153,24 @@ function adapterOptions(
   { trustedProxies, requestTimeoutMs = REQUEST_TIMEOUT_MS }: Pick<HttpSettings, 'trustedProxies' | 'requestTimeoutMs'>,
   entrance: Entrance,
 ): FastifyHttpOptions<Server> {
-  const serverOptions = {
-    headersTimeout: requestTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
-    maxHeaderSize: MAX_HEADER_BYTES,
-    // Node would answer with an empty body; the front door refuses it in our shape.
-    requireHostHeader: false,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  };
   return {
     bodyLimit: BODY_LIMIT_BYTES,
-    serverFactory: (route) => entrance.serve(route, serverOptions),
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     // A connection that is still open while the service drains is served, and told that it is the last time.
     return503OnClosing: false,
     trustProxy: trustedProxies.length > 0 ? trustsProxies(trustedProxies) : false,
     genReqId: requestIdOf,
     // The whole target is bounded elsewhere; a long id is simply one that does not exist.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    http: {
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // Node would answer with an empty body; the front door refuses it in our shape.
+      requireHostHeader: false,
+    },
     clientErrorHandler: (error: Error, socket: Socket) => entrance.parserErrors.answer(error, socket),
     // The router reports an undecodable path here, before any hook.
     frameworkErrors: (error, request, reply) => void entrance.turnAway(error, request, reply as FastifyReply),

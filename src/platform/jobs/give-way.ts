@@ -21,6 +21,7 @@ export class GiveWay {
   private measured = performance.eventLoopUtilization();
   private timer: NodeJS.Timeout | null = null;
   private utilization = 0;
+  private tickedAt = 0;
   private idleTicks = 0;
 
   async turn(): Promise<void> {
@@ -33,8 +34,14 @@ export class GiveWay {
     await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
+  /** Nobody waits any longer: the process is about to end. */
+  end(): void {
+    for (const begin of this.waiting.splice(0)) begin();
+  }
+
   private watch(): void {
     this.measured = performance.eventLoopUtilization();
+    this.tickedAt = performance.now();
     this.starts = MOST_AT_ONCE;
     this.timer = setInterval(() => this.tick(), TICK_MS);
     this.timer.unref();
@@ -44,12 +51,20 @@ export class GiveWay {
     const before = this.measured;
     this.measured = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(this.measured, before);
-    this.utilization += NEWEST * (utilization - this.utilization);
-    this.starts = Math.min(MOST_AT_ONCE, this.starts + startsFor(this.utilization));
-    for (; this.starts >= 1 && this.waiting.length > 0; this.starts -= 1) this.waiting.shift()?.();
+    // A busy loop comes here late.
+    const ticks = Math.max(1, (performance.now() - this.tickedAt) / TICK_MS);
+    this.tickedAt = performance.now();
+    this.utilization += Math.min(1, NEWEST * ticks) * (utilization - this.utilization);
+    this.starts = Math.min(MOST_AT_ONCE * ticks, this.starts + ticks * startsFor(this.utilization));
+    this.begin();
     this.idleTicks = this.waiting.length > 0 ? 0 : this.idleTicks + 1;
     if (this.idleTicks < IDLE_TICKS || this.timer === null) return;
     clearInterval(this.timer);
     this.timer = null;
+  }
+
+  private begin(): void {
+    for (; this.starts >= 1 && this.waiting.length > 0; this.starts -= 1) this.waiting.shift()?.();
+    this.starts = Math.min(this.starts, MOST_AT_ONCE);
   }
 }

@@ -8,7 +8,7 @@ export interface Job<P extends object> {
   readonly keyOf: (payload: P) => string;
   /** How many run at once on one replica. */
   readonly concurrency: number;
-  /** Where much of it may come at once and none of it is urgent: it begins as fast as the requests beside it can bear. */
+  /** Where much of it may come at once and a few seconds do not matter: it begins as fast as the requests beside it can bear. */
   readonly givesWay: boolean;
 }
 

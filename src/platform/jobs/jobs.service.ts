@@ -64,6 +64,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
   /** What is in hand is finished, the rest stays queued for another replica. Requests that still come in may enqueue. */
   private async leave(): Promise<void> {
     this.running = false;
+    this.giveWay.end();
     await this.boss.stop({ graceful: true, timeout: IN_HAND_MS, close: false });
   }
 

@@ -88,10 +88,12 @@ const KEEPING: Joint<ToKeep, Keeping> = {
 
 /** Keys that are looked up at once, at most. */
 const MAX_LOOK_UPS = 100;
+/** As long as the pool has others wait for a connection. */
+const PATIENCE_MS = 3_000;
 
 @Injectable()
 export class IdempotencyRepository {
-  private readonly finds = new Batcher((asked: readonly Asked[]) => this.findAll(asked), MAX_LOOK_UPS);
+  private readonly finds = new Batcher((asked: readonly Asked[]) => this.findAll(asked), MAX_LOOK_UPS, PATIENCE_MS);
 
   constructor(private readonly prisma: PrismaService) {}
 
