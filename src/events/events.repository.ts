@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { inOneGo, type Joint } from '../platform/database/in-one-go.js';
-import { insertAllStatement, rowsAsJson } from '../platform/database/row-statements.js';
-import { type AnyTx, run } from '../platform/database/statement.js';
+import { inOneGo } from '../platform/database/in-one-go.js';
+import { insertingRows } from '../platform/database/row-statements.js';
+import type { AnyTx } from '../platform/database/statement.js';
 import { type EventCursor, parseCursor } from './domain/cursor.js';
 import type { Actor, EventType, NewEvent, RecordedEvent } from './event.js';
 
@@ -72,14 +72,7 @@ const WRITTEN = [
   'body',
   'occurredAt',
 ] as const satisfies readonly (keyof NewEvent)[];
-const INSERT = insertAllStatement<NewEvent>('events-insert', 'events', WRITTEN);
-
-const INSERTING: Joint<NewEvent, void> = {
-  async run(events, tx) {
-    await run(tx, INSERT, [rowsAsJson(events, WRITTEN)]);
-    return [];
-  },
-};
+const INSERTING = insertingRows<NewEvent>('events-insert', 'events', WRITTEN);
 
 @Injectable()
 export class EventsRepository {

@@ -1,14 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type Instance as InstanceRow } from '../generated/prisma/client.js';
 import { PrismaService } from '../platform/database/prisma.service.js';
-import { inOneGo, type Joint } from '../platform/database/in-one-go.js';
-import {
-  insertAllStatement,
-  replaceStatement,
-  rowsAsJson,
-  selectStatement,
-  valuesOf,
-} from '../platform/database/row-statements.js';
+import { inOneGo } from '../platform/database/in-one-go.js';
+import { insertingRows, replaceStatement, selectStatement, valuesOf } from '../platform/database/row-statements.js';
 import { type AnyTx, run } from '../platform/database/statement.js';
 import type { Tx } from '../platform/database/unit-of-work.js';
 import { ConnectionVault, type StoredConnection } from './connection-vault.js';
@@ -25,16 +19,9 @@ import {
 } from './domain/instance.js';
 
 const COLUMNS = Object.values(Prisma.InstanceScalarFieldEnum);
-const INSERT = insertAllStatement<Instance>('instances-insert', 'instances', COLUMNS);
+const INSERTING = insertingRows<Instance>('instances-insert', 'instances', COLUMNS);
 const FIND = selectStatement<Instance>('instances-find', 'instances', COLUMNS, 'WHERE id = $1');
 const REPLACE = replaceStatement<Instance>('instances-replace', 'instances', COLUMNS);
-
-const INSERTING: Joint<Instance, void> = {
-  async run(rows, tx) {
-    await run(tx, INSERT, [rowsAsJson(rows, COLUMNS)]);
-    return [];
-  },
-};
 
 @Injectable()
 export class InstancesRepository {

@@ -10,6 +10,9 @@ import { SteadyClient } from './steady-client.js';
 /** Postgres gives up first, so that a stuck statement ends as an error and not as a lost process. */
 const SERVER_TIMEOUTS = '-c statement_timeout=3000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000';
 
+/** Nobody waits longer for a connection, or for a turn in what others have the connection for. */
+export const CONNECTED_WITHIN_MS = 3_000;
+
 @Injectable()
 export class PrismaService extends PrismaClient implements OnModuleInit, OnApplicationShutdown {
   readonly pool: pg.Pool;
@@ -19,7 +22,7 @@ export class PrismaService extends PrismaClient implements OnModuleInit, OnAppli
       Client: SteadyClient,
       connectionString: settings.databaseUrl,
       max: settings.databasePoolSize,
-      connectionTimeoutMillis: 3000,
+      connectionTimeoutMillis: CONNECTED_WITHIN_MS,
       // A half-open connection never answers: the query must end on our side as well.
       query_timeout: 4000,
       keepAlive: true,

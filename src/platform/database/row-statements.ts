@@ -1,4 +1,5 @@
-import type { Statement } from './statement.js';
+import type { Joint } from './in-one-go.js';
+import { run, type Statement } from './statement.js';
 
 /** A row's columns under the names that the code has for them, in the order in which their values are given. */
 type Columns<Row> = readonly (keyof Row & string)[];
@@ -8,18 +9,18 @@ export function insertStatement<Row>(name: string, table: string, columns: Colum
   return { name, text: `INSERT INTO ${table} (${columns.map(columnOf).join(', ')}) VALUES (${places.join(', ')})` };
 }
 
-/** Inserts any number of rows; its one value is what `rowsAsJson` makes of them. */
-export function insertAllStatement<Row>(name: string, table: string, columns: Columns<Row>): Statement {
-  const list = columns.map(columnOf).join(', ');
-  const rows = `jsonb_populate_recordset(NULL::${table}, $1::jsonb)`;
-  return { name, text: `INSERT INTO ${table} (${list}) SELECT ${list} FROM ${rows}` };
-}
-
-export function rowsAsJson<Row>(rows: readonly Row[], columns: Columns<Row>): string {
+/** Inserts any number of rows by one statement, which takes them as JSON. */
+export function insertingRows<Row>(name: string, table: string, columns: Columns<Row>): Joint<Row, void> {
   const names = columns.map(columnOf);
-  return JSON.stringify(
-    rows.map((row) => Object.fromEntries(columns.map((column, index) => [names[index], row[column]]))),
-  );
+  const list = names.join(', ');
+  const text = `INSERT INTO ${table} (${list}) SELECT ${list} FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`;
+  const named = (row: Row) => Object.fromEntries(columns.map((column, index) => [names[index], row[column]]));
+  return {
+    async run(rows, tx) {
+      await run(tx, { name, text }, [JSON.stringify(rows.map(named))]);
+      return [];
+    },
+  };
 }
 
 /** @param rest what follows the table's name */

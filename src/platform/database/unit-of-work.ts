@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Prisma } from '../../generated/prisma/client.js';
 import { Batcher } from '../batcher.js';
 import { shareAmongWorks } from './in-one-go.js';
-import { PrismaService } from './prisma.service.js';
+import { CONNECTED_WITHIN_MS, PrismaService } from './prisma.service.js';
 import { type AnyTx, sharingConnection, type StatementTx, together, transaction } from './statement.js';
 
 /** What a repository needs to take part in somebody's transaction. */
@@ -36,8 +36,6 @@ const OPTIONS = {
  * and the next group gathers meanwhile.
  */
 const MAX_TOGETHER = 50;
-/** As long as the pool has others wait for a connection. */
-const PATIENCE_MS = 3_000;
 
 type Work<T> = (tx: StatementTx) => Promise<T>;
 
@@ -51,7 +49,7 @@ export class UnitOfWork {
   private readonly groups = new Batcher(
     (works: readonly Work<unknown>[]) => this.runAll(works),
     MAX_TOGETHER,
-    PATIENCE_MS,
+    CONNECTED_WITHIN_MS,
   );
 
   constructor(private readonly prisma: PrismaService) {}

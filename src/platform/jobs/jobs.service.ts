@@ -78,11 +78,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
 
   /** Written with the caller's transaction: a rolled-back change wakes nobody. */
   async enqueue<P extends object>(job: Job<P>, payload: P, tx: AnyTx, deadline: Date | null = null): Promise<void> {
-    await inOneGo(tx, this.enqueuing(job.name), {
-      data: payload,
-      singletonKey: job.keyOf(payload),
-      priority: priorityOf(deadline),
-    });
+    await inOneGo(tx, this.enqueuing(job.name), toInsert(job, payload, deadline));
   }
 
   /** For sweeps, which found the work in the rows: one insert for all. */
@@ -94,7 +90,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
     if (payloads.length === 0 || !this.running) return;
     await this.boss.insert(
       job.name,
-      payloads.map((data) => ({ data, singletonKey: job.keyOf(data), priority: priorityOf(deadlineOf(data)) })),
+      payloads.map((payload) => toInsert(job, payload, deadlineOf(payload))),
     );
   }
 
@@ -128,7 +124,12 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
       },
       (batch: BossJob<P>[]) =>
         Promise.all(
-          batch.map((one) => this.inHand.during(job.name, job.keyOf(one.data), () => this.handle(one, job, handler))),
+          batch.map((one) =>
+            this.inHand.during(job.name, job.keyOf(one.data), async () => {
+              if (job.givesWay) await this.giveWay.turn();
+              return this.handle(one, handler);
+            }),
+          ),
         ),
     );
   }
@@ -166,12 +167,7 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
-  private async handle(
-    job: BossJob<object>,
-    { givesWay }: Pick<Job<never>, 'givesWay'>,
-    handler: Handler,
-  ): Promise<JobResult> {
-    if (givesWay) await this.giveWay.turn();
+  private async handle(job: BossJob<object>, handler: Handler): Promise<JobResult> {
     try {
       await inSpan(`job ${job.name}`, { kind: 'consumer', attributes: { ...job.data } }, () => handler(job.data));
       return { id: job.id, status: 'completed' };
@@ -194,4 +190,8 @@ export class Jobs implements OnModuleInit, OnApplicationShutdown {
       deleteAfterSeconds: 24 * 3600,
     });
   }
+}
+
+function toInsert<P extends object>(job: Job<P>, payload: P, deadline: Date | null): JobInsert {
+  return { data: payload, singletonKey: job.keyOf(payload), priority: priorityOf(deadline) };
 }

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEntry as AuditRow } from '../../../generated/prisma/client.js';
 import { PrismaService } from '../../database/prisma.service.js';
-import { inOneGo, type Joint } from '../../database/in-one-go.js';
-import { type AnyTx, run, type Statement } from '../../database/statement.js';
+import { inOneGo } from '../../database/in-one-go.js';
+import { insertingRows } from '../../database/row-statements.js';
+import type { AnyTx } from '../../database/statement.js';
 import type { Page } from '../pagination.js';
 import type { AuditEntry, AuditOutcome } from './audit-entry.js';
 
@@ -17,23 +18,23 @@ export interface AuditFilter {
 
 export type KeptAuditEntry = AuditEntry & { readonly position: bigint; readonly txId: bigint };
 
-/** One text for any number of entries. */
-const INSERT: Statement = {
-  name: 'audit-insert',
-  text: `
-    INSERT INTO audit_entries
-      (at, team_id, actor, action, method, route, target, outcome, status, error_code, request_id, ip, before_hash, after_hash)
-    SELECT at, "teamId", actor, action, method, route, target, outcome, status, "errorCode", "requestId", ip, "beforeHash", "afterHash"
-      FROM jsonb_to_recordset($1::jsonb) AS entry (at timestamptz, "teamId" text, actor text, action text, method text, route text,
-        target text, outcome text, status int, "errorCode" text, "requestId" text, ip text, "beforeHash" text, "afterHash" text)`,
-};
-
-const INSERTING: Joint<AuditEntry, void> = {
-  async run(entries, tx) {
-    await run(tx, INSERT, [JSON.stringify(entries)]);
-    return [];
-  },
-};
+const WRITTEN = [
+  'at',
+  'teamId',
+  'actor',
+  'action',
+  'method',
+  'route',
+  'target',
+  'outcome',
+  'status',
+  'errorCode',
+  'requestId',
+  'ip',
+  'beforeHash',
+  'afterHash',
+] as const satisfies readonly (keyof AuditEntry)[];
+const INSERTING = insertingRows<AuditEntry>('audit-insert', 'audit_entries', WRITTEN);
 
 @Injectable()
 export class AuditRepository {

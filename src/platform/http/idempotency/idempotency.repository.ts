@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Batcher } from '../../batcher.js';
 import { addMs } from '../../clock.js';
 import { inOneGo, type Joint } from '../../database/in-one-go.js';
-import { PrismaService } from '../../database/prisma.service.js';
+import { CONNECTED_WITHIN_MS, PrismaService } from '../../database/prisma.service.js';
 import { type AnyTx, run, type Statement } from '../../database/statement.js';
 
 /** How long the answer to a key is kept. */
@@ -29,8 +29,9 @@ const FIND: Statement = {
   name: 'idempotency-find',
   text: `
     SELECT fingerprint, status, answer, in_flight_until AS "inFlightUntil"
-      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (team_id, key_hash, place)
-      LEFT JOIN idempotency_keys AS k ON k.team_id = asked.team_id AND k.key_hash = asked.key_hash AND k.created_at > $3
+      FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS asked (team_id, key_hash, since, place)
+      LEFT JOIN idempotency_keys AS k
+             ON k.team_id = asked.team_id AND k.key_hash = asked.key_hash AND k.created_at > asked.since
      ORDER BY place`,
 };
 
@@ -41,15 +42,15 @@ const KEEP: Statement = {
     WITH asked AS MATERIALIZED (
       SELECT *, pg_try_advisory_xact_lock(hashtextextended('idempotency ' || team_id || ' ' || key_hash, 0)) AS taken
         FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (team_id text, key_hash text, fingerprint text, status int, answer bytea,
-                                                          in_flight_until timestamptz)) WITH ORDINALITY
-               AS given (team_id, key_hash, fingerprint, status, answer, in_flight_until, place)),
+                                                          in_flight_until timestamptz, created_at timestamptz)) WITH ORDINALITY
+               AS given (team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at, place)),
     kept AS (
       INSERT INTO idempotency_keys AS k (team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at)
-      SELECT team_id, key_hash, fingerprint, status, answer, in_flight_until, $2::timestamptz FROM asked WHERE taken
+      SELECT team_id, key_hash, fingerprint, status, answer, in_flight_until, created_at FROM asked WHERE taken
       ON CONFLICT (team_id, key_hash) DO UPDATE SET
         fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
         in_flight_until = excluded.in_flight_until, created_at = excluded.created_at
-      WHERE k.created_at <= $3
+      WHERE k.created_at <= excluded.created_at - $2::float8 * interval '1 millisecond'
       RETURNING team_id, key_hash)
     SELECT CASE WHEN NOT taken THEN 'held-by-another' WHEN kept.key_hash IS NOT NULL THEN 'kept' ELSE 'answered-before' END AS keeping
       FROM asked LEFT JOIN kept USING (team_id, key_hash) ORDER BY place`,
@@ -70,30 +71,33 @@ interface ToKeep {
   readonly now: Date;
 }
 
-const KEEPING: Joint<ToKeep, Keeping> = {
+const KEEPING: Joint<ToKeep, Keeping | undefined> = {
   async run(all, tx) {
-    const rows = all.map(({ name, kept }) => ({
+    const rows = all.map(({ name, kept, now }) => ({
       team_id: name.teamId,
       key_hash: name.keyHash,
       fingerprint: kept.fingerprint,
       status: kept.status,
       answer: `\\x${Buffer.from(kept.answer).toString('hex')}`,
       in_flight_until: kept.inFlightUntil,
+      created_at: now,
     }));
-    const now = all[0]?.now ?? new Date();
-    const values = [JSON.stringify(rows), now, addMs(now, -KEPT_MS)];
-    return (await run<{ keeping: Keeping }>(tx, KEEP, values)).rows.map(({ keeping }) => keeping);
+    return (await run<{ keeping: Keeping }>(tx, KEEP, [JSON.stringify(rows), KEPT_MS])).rows.map(
+      ({ keeping }) => keeping,
+    );
   },
 };
 
 /** Keys that are looked up at once, at most. */
 const MAX_LOOK_UPS = 100;
-/** As long as the pool has others wait for a connection. */
-const PATIENCE_MS = 3_000;
 
 @Injectable()
 export class IdempotencyRepository {
-  private readonly finds = new Batcher((asked: readonly Asked[]) => this.findAll(asked), MAX_LOOK_UPS, PATIENCE_MS);
+  private readonly finds = new Batcher(
+    (asked: readonly Asked[]) => this.findAll(asked),
+    MAX_LOOK_UPS,
+    CONNECTED_WITHIN_MS,
+  );
 
   constructor(private readonly prisma: PrismaService) {}
 
@@ -102,8 +106,8 @@ export class IdempotencyRepository {
   }
 
   /** Holds the key until the transaction ends, and keeps the answer unless there is one already. */
-  keep(name: KeyName, kept: KeptAnswer, now: Date, tx: AnyTx): Promise<Keeping> {
-    return inOneGo(tx, KEEPING, { name, kept, now });
+  async keep(name: KeyName, kept: KeptAnswer, now: Date, tx: AnyTx): Promise<Keeping> {
+    return (await inOneGo(tx, KEEPING, { name, kept, now })) ?? 'held-by-another';
   }
 
   /** False when the time for it is over: others may have been given the answer that was kept first. */
@@ -123,9 +127,11 @@ export class IdempotencyRepository {
   }
 
   private async findAll(asked: readonly Asked[]): Promise<readonly (KeptAnswer | null)[]> {
-    const names = asked.map(({ name }) => name);
-    const since = addMs(asked[0]?.now ?? new Date(), -KEPT_MS);
-    const values = [names.map(({ teamId }) => teamId), names.map(({ keyHash }) => keyHash), since];
+    const values = [
+      asked.map(({ name }) => name.teamId),
+      asked.map(({ name }) => name.keyHash),
+      asked.map(({ now }) => addMs(now, -KEPT_MS)),
+    ];
     const { rows } = await run<KeptAnswer | Nothing>(this.prisma, FIND, values);
     return rows.map((row) => (row.fingerprint === null ? null : row));
   }
